@@ -1,0 +1,81 @@
+# Every target sets up .venv by itself: on a bare machine, Python 3.11 or newer and make are enough.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SEEDS ?= 1000
+T ?=
+
+.PHONY: help setup test lint format types layers doctest demo bench simulate lock clean
+
+help: ## this page
+	@echo 'stream_seg labels customers while they act. Start here:'
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo 'Examples:'
+	@echo '  make demo DEMO_DATA=cdnow             the small data set, in seconds'
+	@echo '  make test T="tests/contracts -x"      some tests; T goes to pytest as it is'
+	@echo '  make simulate SEEDS=100000            many fault schedules; a failing seed prints how to replay it'
+	@echo
+	@echo 'After any of them, $(BIN)/stream-seg --help is there to explore.'
+
+# Rebuilt when the declared or the pinned dependencies change; a half-made .venv is started again.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "stream_seg needs Python 3.11 or newer; $(PYTHON) is older. Name another: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "$(PYTHON) cannot make virtual environments. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	@echo 'Setting up $(VENV) (a minute or two, once) ...' >&2
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . >&2
+	@touch $@
+
+setup: $(READY) ## install everything into .venv (the other targets do it when needed)
+
+test: $(READY) ## run every test; real Kafka (Java 17, Maven) and real Redis included
+	@$(BIN)/python -m pytest $(T)
+
+lint: $(READY) layers ## style: ruff check, ruff format, and the import layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: $(READY) ## let ruff rewrite what it can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+types: $(READY) ## mypy, strict
+	@$(BIN)/mypy
+
+layers: $(READY) ## who may import whom (.importlinter)
+	@$(BIN)/lint-imports
+
+doctest: $(READY) ## run the examples in the docstrings
+	@$(BIN)/python -m pytest stream_seg
+
+# DEMO_DATA, from the command line or the environment, reaches the command as an environment variable.
+demo: $(READY) ## a year of real purchases, labelled by real workers, no server to install
+	@$(BIN)/stream-seg demo
+
+bench: $(READY) ## measure throughput and latency on real Kafka and Redis; last line is JSON
+	@$(BIN)/python -m benchmarks.throughput
+
+simulate: $(READY) ## SEEDS=n fault schedules against the oracle, in memory
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+lock: ## pin the newest versions that pyproject.toml allows into constraints.txt
+	@test -x .cache/lock/bin/uv || { $(PYTHON) -m venv .cache/lock && .cache/lock/bin/pip install --quiet uv; }
+	@{ head -n 2 constraints.txt; \
+	   .cache/lock/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --all-extras --group dev \
+	     --generate-hashes --no-header --no-annotate --no-emit-index-url; } > constraints.tmp
+	@mv constraints.tmp constraints.txt
+
+clean: ## remove .venv, caches and what the demo left
+	@rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist run *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
