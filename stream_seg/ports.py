@@ -99,6 +99,8 @@ class Load:
     """Reads only. `due_until`: customers whose index instant (ms) is at or before it, earliest first.
 
     `ring`: customers whose ring position p satisfies lo < p <= hi, in order of position.
+    A limit of 0 is none. A limit never cuts a score in two: all customers of the last instant (or position) that
+    it reaches are given, so a result may be longer than the limit, and going on behind its last score skips nobody.
     """
 
     slot: Slot
@@ -152,6 +154,12 @@ class Write:
     counts     field of the counts hash -> increment (fields that reach 0 disappear)
     history    (customer, entry): pushed, the newest `history_keep` are kept
     outbox     one entry, readable again until trimmed, under the id ``rev + 1``; None: no entry
+
+    Removals (`erased`, `undue`) happen before additions: a customer in both is there anew afterwards. An owner
+    whose claim was overtaken is refused also when it retries a call that took effect: it must let go.
+
+    Raises ValueError on construction: not as many records as ids, fields of meta that begin with a dot (they are
+    the store's own), history entries of which none would be kept.
     """
 
     slot: Slot
@@ -169,6 +177,14 @@ class Write:
     history: Sequence[tuple[bytes, bytes]] = ()
     history_keep: int = 8
     outbox: bytes | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.records.ends) != len(self.ids):
+            raise ValueError(f"{len(self.ids)} ids but {len(self.records.ends)} records")
+        if any(name.startswith(".") for name in self.meta):
+            raise ValueError("fields of meta that begin with a dot are the store's own")
+        if self.history and self.history_keep < 1:
+            raise ValueError("history_keep must be at least 1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Slots and a log in memory, real implementations of the ports: replay and the fault simulation run on them."""
