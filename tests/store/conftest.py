@@ -11,7 +11,7 @@ import pytest
 from stream_seg.adapters.memory.slots import MemorySlots
 from stream_seg.adapters.redis.inspection import RedisInspection
 from stream_seg.adapters.redis.slots import RedisSlots
-from tests.servers.redis import RedisServer, redis_server  # noqa: F401  fixtures are found by their name
+from tests.servers.redis import RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
