@@ -25,8 +25,8 @@ import json, signal, sys, time
 from stream_seg.adapters.embedded import EmbeddedServers
 with EmbeddedServers() as servers:
     dirs = [str(child.directory) for child, _ in servers._children.values()]
-    print(json.dumps([servers.pids, dirs]), flush=True)
     try:
+        print(json.dumps([servers.pids, dirs]), flush=True)
         time.sleep(60)
     except KeyboardInterrupt:
         servers.check()  # a Ctrl-C to the whole terminal has not reached them
