@@ -1,0 +1,107 @@
+"""docs/configuration.md, made from the sections: ``python -m stream_seg.config.reference > docs/configuration.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from stream_seg.config.environment import RESERVED, Leaf, section_in
+from stream_seg.config.rules import PARTS
+from stream_seg.config.scalars import written
+from stream_seg.config.sections import Document, FeatureSection
+
+_HEAD = """\
+# Configuration
+
+One YAML file, `segmentation.yaml` unless `--config` (or `STREAM_SEG_CONFIG`) names another;
+[examples/segmentation.yaml](../examples/segmentation.yaml) is a commented one. `stream-seg config check` tells every
+mistake in it as `file:line:column: key: what is wrong, remedy`.
+
+This page is made by `python -m stream_seg.config.reference`; a test compares them.
+
+* A **duration** is a whole number and a unit: `500ms`, `30s`, `90m`, `12h`, `7d`, `2w`.
+* An **offset** is written `"+02:00"`, an amount of **memory** `512mb` or `2gb`.
+* Every key that has a variable can be overridden by it; the command line overrides both. Lists are written with
+  commas there. A variable called `STREAM_SEG_…` that nothing reads is refused.
+* Secrets never stand in the file: they come from a file that it names or from the environment, and show as
+  `**********`.
+* `name`, `input`, `features`, `time`, `segments` and `levers` decide: workers take them from the log, where
+  `stream-seg apply` puts them. `kafka`, `redis` and `run` say where and how one process works.
+"""
+
+
+def reference() -> str:
+    """The whole page."""
+    parts = [_HEAD, *_sections(), _aggregates(), _reserved()]
+    return "\n".join(parts)
+
+
+def _sections() -> Iterator[str]:
+    yield "## Top level\n\n" + _table(Document, ())
+    yield from _below(Document, ())
+
+
+def _below(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
+    for name, info in model.model_fields.items():
+        inner = section_in(info)
+        if inner is None:
+            continue
+        listed = "list[" in str(info.annotation)
+        title = ".".join((*path, name)) + ("[]" if listed else "")
+        yield f"## `{title}`\n\n{(inner.__doc__ or '').strip()}\n\n{_table(inner, (*path, name))}"
+        yield from _below(inner, (*path, name + ("[]" if listed else "")))
+
+
+def _table(model: type[BaseModel], path: tuple[str, ...]) -> str:
+    rows = ["| key | type | default | meaning | variable |", "|---|---|---|---|---|"]
+    for name, info in model.model_fields.items():
+        leaf = Leaf((*(part.removesuffix("[]") for part in path), name), info)
+        section = section_in(info) is not None
+        kind = "section" if section and "list[" not in str(info.annotation) else leaf.kind
+        variable = None if section else leaf.variable
+        cells = (f"`{name}`", kind, _default(info, kind), info.description or "", f"`{variable}`" if variable else "")
+        rows.append("| " + " | ".join(cells) + " |")
+    return "\n".join(rows) + "\n"
+
+
+def _default(info: FieldInfo, kind: str) -> str:
+    value = info.default
+    if value is PydanticUndefined:
+        return "**required**"
+    if value is None or value in ([], {}) or isinstance(value, BaseModel):
+        return ""
+    if kind == "duration":
+        return f"`{written(value)}`"
+    if kind == "offset from UTC":
+        return '`"+00:00"`'
+    if isinstance(value, list):
+        return f"`[{', '.join(map(str, value))}]`"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _aggregates() -> str:
+    rows = ["| aggregate | needs | also takes |", "|---|---|---|"]
+    for name, parts in PARTS.items():
+        rows.append(f"| `{name}` | {_names(parts.needs)} | {_names(parts.takes)} |")
+    every = [name for name in FeatureSection.model_fields if name in ("name", "role", "words", "transform")]
+    return (
+        "## Aggregates\n\n"
+        f"Every feature takes {_names(tuple(every))}; an outcome takes no `transform`. "
+        "Times (`recency`, `tenure`, `mean_gap`, `time_on_site`) are in seconds.\n\n" + "\n".join(rows) + "\n"
+    )
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _reserved() -> str:
+    rows = [f"* `{name}`: {meaning}" for name, meaning in RESERVED.items()]
+    return "## Other variables\n\n" + "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    print(reference(), end="")  # noqa: T201  # its output is the page

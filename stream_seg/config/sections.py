@@ -1,0 +1,304 @@
+"""The shape of the file: every key, its type, default and meaning. docs/configuration.md is made of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from stream_seg.config.scalars import (
+    Flag,
+    Kind,
+    Memory,
+    Number,
+    Offset,
+    SecretFile,
+    Text,
+    duration,
+    matching,
+    number,
+    one_of,
+    whole,
+    words,
+)
+from stream_seg.config.transforms import Transforms, pair_of_names
+from stream_seg.core.definition import DAY, MINUTE, SECOND
+
+
+class Section(BaseModel):
+    """One mapping of the file. Unknown keys are mistakes, values cannot be changed afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+AGGREGATES = (
+    "count", "sum", "mean", "max", "min", "decayed_sum", "distinct_days", "distinct", "recency", "tenure",
+    "mean_gap", "sessions", "time_on_site", "latest", "ratio", "trend",
+)  # fmt: skip
+
+Name = Annotated[
+    str,
+    BeforeValidator(matching(r"[a-z][a-z0-9-]{0,62}", "use small letters, digits and hyphens, a letter first")),
+    Kind("name"),
+]
+FeatureName = Annotated[
+    str,
+    BeforeValidator(matching(r"[A-Za-z][A-Za-z0-9_]{0,62}", "use letters, digits and underscores, a letter first")),
+    Kind("name"),
+]
+FieldPath = Annotated[
+    str,
+    BeforeValidator(matching(r"[^\s.][^.]*(\.[^.]+)*", "write the path to the value with dots: properties.price")),
+    Kind("dotted path"),
+]
+Words = Annotated[list[Text], BeforeValidator(words), Kind("list of text")]
+AtLeastZero = Annotated[int, BeforeValidator(duration(least=0)), Kind("duration")]
+FromOneSecond = Annotated[int, BeforeValidator(duration(least=SECOND)), Kind("duration")]
+FromOneMinute = Annotated[int, BeforeValidator(duration(least=MINUTE)), Kind("duration")]
+
+
+def _whole(least: int, most: int) -> Any:
+    return BeforeValidator(whole(least, most))
+
+
+class FeatureWords(Section):
+    """How a person says that the feature is high or low."""
+
+    high: Text = Field(description="in names and reasons when the value is high: `spend a lot`")
+    low: Text = Field(description="… when it is low: `spend little`")
+
+
+class FeatureSection(Section):
+    """One measure of a customer. Which parts an aggregate needs or takes is listed under *Aggregates*."""
+
+    name: FeatureName = Field(description="unique; letters, digits, underscores")
+    aggregate: Annotated[str, BeforeValidator(one_of(*AGGREGATES)), Kind("aggregate")] = Field(
+        description="what is computed, see *Aggregates*"
+    )
+    field: FieldPath | None = Field(
+        default=None, description="dotted path in the event: `properties.price`, `traits.plan`"
+    )
+    where: Text | None = Field(default=None, description="condition on the event; without it every event counts")
+    window: FromOneSecond | None = Field(default=None, description="how far back the feature looks")
+    tiles: Annotated[int, _whole(1, 400), Kind("whole number")] = Field(
+        default=8, description="a window is this many whole tiles: its far edge is exact to one tile"
+    )
+    half_life: FromOneSecond | None = Field(default=None, description="after this long an event counts half")
+    gap: FromOneSecond | None = Field(default=None, description="this much silence ends a session")
+    of: Annotated[tuple[str, str], BeforeValidator(pair_of_names), Kind("[name, name]")] | None = Field(
+        default=None,
+        description="two features declared earlier: `ratio` is a / b, `trend` compares their rates (short, long)",
+    )
+    encode: (
+        Annotated[str, BeforeValidator(one_of("ordinal", "one_hot", "hashed", "binary")), Kind("encoder")] | None
+    ) = Field(
+        default=None,
+        description="how a category becomes numbers: `ordinal`, `one_hot`, `hashed`, `binary`; others are *unknown*",
+    )
+    categories: Words = Field(default=[], description="the categories to be told apart (not for `hashed`)")
+    buckets: Annotated[int, _whole(2, 256), Kind("whole number")] = Field(default=8, description="for `encode: hashed`")
+    registers: Annotated[int, _whole(8, 4096), Kind("whole number")] = Field(
+        default=64, description="size of the sketch of `distinct`: more is more exact and larger"
+    )
+    empty: Number = Field(default=0.0, description="the value where there is nothing to measure")
+    transform: Transforms = Field(
+        default=[],
+        description="`log1p`, `{clip: [low, high]}`, `{quantile_clip: [0.01, 0.99]}`; "
+        "whatever their order in the list, values are clipped first",
+    )
+    role: Annotated[str, BeforeValidator(one_of("feature", "outcome")), Kind("feature / outcome")] = Field(
+        default="feature", description="`outcome`: reported per segment, never decides one"
+    )
+    words: FeatureWords | None = Field(default=None, description="`{high: …, low: …}`, used in names and reasons")
+
+
+class MappingSection(Section):
+    """Where an event's parts stand in records that are neither Segment-spec JSON nor CloudEvents (CSV, own JSON)."""
+
+    customer: FieldPath = Field(description="path of the customer's id")
+    time: FieldPath = Field(description="path of the instant")
+    time_format: Text = Field(
+        default="iso8601", description="`iso8601`, `epoch_s`, `epoch_ms` or a strptime pattern: `%Y%m%d`"
+    )
+    time_zone: Text | None = Field(default=None, description="zone of times that carry none: `Europe/Berlin`")
+    event: Text = Field(
+        default="=event", description="path of the event's name, or a constant after `=`: `=Order Completed`"
+    )
+    message: FieldPath | None = Field(
+        default=None, description="path of a unique message id, so that re-sends are dropped"
+    )
+    properties: dict[str, Text] = Field(default={}, description="name of a property: path of its value")
+    traits: dict[str, Text] = Field(default={}, description="name of a trait: path of its value")
+
+
+class InputSection(Section):
+    """How product events come in."""
+
+    keyed_by_customer: Flag = Field(
+        default=True,
+        description="true: producers write into `<name>.events.v1`, keyed by customer id; "
+        "false: `ingest` does, from `topics`",
+    )
+    clock: Annotated[str, BeforeValidator(one_of("append", "progress", "event")), Kind("append / progress / event")] = (
+        Field(
+            default="append",
+            description="what moves time on in silence: the broker's append time "
+            "(keyed), progress records (with ingest), "
+            "or event time (bounded input: demo, backfill)",
+        )
+    )
+    topics: Words = Field(
+        default=[], description="the product topics that `ingest` reads (with `keyed_by_customer: false`)"
+    )
+    mapping: MappingSection | None = Field(default=None, description="for records that are not auto-detected")
+
+
+class TimeSection(Section):
+    """What time means."""
+
+    utc_offset: Offset = Field(
+        default=0, description="calendar parts and `distinct_days` use it; fixed, so that every replay agrees"
+    )
+    lateness: FromOneSecond | None = Field(
+        default=None, description="an older event goes to the late-events topic; default: the longest window, or 1d"
+    )
+    max_skew: AtLeastZero = Field(
+        default=5 * MINUTE, description="an event further in the future than this is a dead letter"
+    )
+    evaluate_every: FromOneSecond = Field(
+        default=5 * MINUTE,
+        description="first step of the grid on which recency, tenure and decayed sums are read in silence",
+    )
+    learn_every: FromOneMinute = Field(default=DAY, description="one sample per customer and daily walk")
+    forget_after: FromOneMinute | None = Field(
+        default=None, description="silence after which a customer is forgotten; default: the longest window + 90d"
+    )
+
+
+class SegmentsSection(Section):
+    """How many segments there are, how they are learned and when a customer moves."""
+
+    k: Annotated[int, _whole(2, 64), Kind("whole number")] = Field(default=6, description="number of segments")
+    learner: Text = Field(default="river", description="name of a registered learner")
+    warm_start: Annotated[int, _whole(2, 1_000_000), Kind("whole number")] = Field(
+        default=500, description="distinct customers before the first model"
+    )
+    publish_every: FromOneMinute = Field(default=7 * DAY, description="a new model version at most this often")
+    margin: Annotated[float, BeforeValidator(number(0, 1, below=True)), Kind("number")] = Field(
+        default=0.1, description="a customer moves when d²(new) < (1 - margin) · d²(current)"
+    )
+    dwell: AtLeastZero = Field(default=0, description="… and stays so for this long")
+    seed: Annotated[int, _whole(0, 2**31 - 1), Kind("whole number")] = Field(
+        default=7, description="of every random choice of the learner"
+    )
+    table: Annotated[int, _whole(100, 1_000_000), Kind("whole number")] = Field(
+        default=5_000, description="customers whose latest vector the learner keeps"
+    )
+    options: dict[str, Number] = Field(default={}, description="settings of the learner itself: name: number")
+
+
+class LeverSection(Section):
+    """What a person declares about one segment."""
+
+    segment: Annotated[int, _whole(0, 63), Kind("whole number")] = Field(description="number of the segment, from 0")
+    name: Text | None = Field(default=None, description="replaces the automatic name")
+    lever: Text | None = Field(default=None, description="what to do for these customers")
+    owner: Text | None = Field(default=None, description="who does it")
+
+
+_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+
+
+class SecuritySettings(Section):
+    """How to reach a Kafka that asks who is there. Secrets come from files or from the environment, never from YAML."""
+
+    protocol: Annotated[str, BeforeValidator(one_of(*_PROTOCOLS)), Kind(" / ".join(_PROTOCOLS))] = Field(
+        default="PLAINTEXT", description="as Kafka's security.protocol"
+    )
+    mechanism: Annotated[str, BeforeValidator(one_of(*_MECHANISMS)), Kind(" / ".join(_MECHANISMS))] | None = Field(
+        default=None, description="with SASL"
+    )
+    username: Text | None = Field(default=None, description="with SASL")
+    password: SecretStr | None = Field(
+        default=None, description="only as STREAM_SEG_KAFKA__SECURITY__PASSWORD; in the file use `password_file`"
+    )
+    password_file: SecretFile | None = Field(default=None, description="file that holds the password")
+    ca_file: Text | None = Field(default=None, description="authorities to trust (PEM); default: the system's")
+    cert_file: Text | None = Field(default=None, description="own certificate (PEM)")
+    key_file: Text | None = Field(default=None, description="its key (PEM)")
+
+    @property
+    def secret(self) -> str | None:
+        """The password in clear, for the driver alone."""
+        given = self.password or self.password_file
+        return given.get_secret_value() if given else None
+
+
+class KafkaSettings(Section):
+    """The broker. Topics are called `<name>.<what>.v1`, consumer groups `<name>-<stage>`."""
+
+    bootstrap: Words = Field(default=["127.0.0.1:9092"], description="first brokers to ask, `host:port`")
+    partitions: Annotated[int, _whole(1, 10_000), Kind("whole number")] = Field(
+        default=4, description="of the topics that `topics create` makes; more need a migration later"
+    )
+    replication: Annotated[int, _whole(1, 9), Kind("whole number")] = Field(
+        default=1, description="copies of each; 3 where losing a machine must lose nothing"
+    )
+    security: SecuritySettings = Field(default=SecuritySettings(), description="see *kafka.security*")
+
+
+class RedisSettings(Section):
+    """The store of every customer's state."""
+
+    url: Text = Field(
+        default="redis://127.0.0.1:6379/0", description="`redis://`, `rediss://` (TLS) or `unix://`, without a password"
+    )
+    username: Text | None = Field(default=None, description="of the ACL; default: Redis's own")
+    password: SecretStr | None = Field(
+        default=None, description="only as STREAM_SEG_REDIS__PASSWORD; in the file use `password_file`"
+    )
+    password_file: SecretFile | None = Field(default=None, description="file that holds the password")
+    memory: Memory | None = Field(
+        default=None,
+        description="what Redis may use: the embedded server's limit; `doctor` compares it with a real one's",
+    )
+
+    @property
+    def secret(self) -> str | None:
+        """The password in clear, for the driver alone."""
+        given = self.password or self.password_file
+        return given.get_secret_value() if given else None
+
+
+class RunSettings(Section):
+    """One worker process. Nothing here changes what is decided."""
+
+    max_batch: Annotated[int, _whole(1, 100_000), Kind("whole number")] = Field(
+        default=4_000, description="records of one partition taken at once at most"
+    )
+    cache_mb: Annotated[int, _whole(1, 65_536), Kind("whole number")] = Field(
+        default=64, description="hot customer records that a worker keeps in memory"
+    )
+    workers: Annotated[int, _whole(1, 256), Kind("whole number")] = Field(default=1, description="processes per stage")
+    metrics_port: Annotated[int, _whole(0, 65_535), Kind("port")] = Field(
+        default=0, description="Prometheus metrics of the first worker, the next ones count up; 0: none"
+    )
+    bind: Text = Field(default="127.0.0.1", description="address that metrics and health listen on")
+    outbox_limit: Annotated[int, _whole(1, 1_000_000), Kind("whole number")] = Field(
+        default=1_000, description="writes not yet published, above which a partition stops applying"
+    )
+
+
+class Document(Section):
+    """The whole file."""
+
+    name: Name = Field(description="prefix of topics, consumer groups and Redis keys; small letters, digits, hyphens")
+    input: InputSection = Field(default=InputSection(), description="how product events come in")
+    features: list[FeatureSection] = Field(description="what is measured of every customer")
+    time: TimeSection = Field(default=TimeSection(), description="time zone, lateness, grids")
+    segments: SegmentsSection = Field(default=SegmentsSection(), description="number of segments, learning, movement")
+    levers: list[LeverSection] = Field(default=[], description="names, levers and owners of segments")
+    kafka: KafkaSettings = Field(default=KafkaSettings(), description="the broker")
+    redis: RedisSettings = Field(default=RedisSettings(), description="the store")
+    run: RunSettings = Field(default=RunSettings(), description="one worker process")
