@@ -199,7 +199,7 @@ class KafkaServer:
 
     def _answers(self) -> bool:
         """Whether a metadata request (version 4, all topics) is answered with at least one broker."""
-        body = struct.pack(">hhih", 3, 4, 1, -1) + struct.pack(">i?", -1, False)
+        body = struct.pack(">hhih", 3, 4, 1, -1) + struct.pack(">ib", -1, 0)
         try:
             with socket.create_connection(("127.0.0.1", self._ports[0]), timeout=5) as raw:
                 raw.sendall(struct.pack(">i", len(body)) + body)
@@ -243,7 +243,7 @@ class KafkaServer:
             self._directory = None
 
     def create_topic(self, name: str, partitions: int = 1, **configs: str) -> str:
-        """Creates a topic and waits until it has leaders; settings with ``_`` for ``.``: ``cleanup_policy="compact"``."""
+        """Creates a topic and waits for its leaders; settings with ``_`` for ``.``: ``cleanup_policy="compact"``."""
         settings = {key.replace("_", "."): value for key, value in configs.items()}
         failed: list[BaseException] = []
 

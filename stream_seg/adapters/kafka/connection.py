@@ -1,0 +1,115 @@
+"""How to reach Kafka, for every client of this package alike, and its errors as ours."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    AuthenticationMethodNotSupported,
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    NoBrokersAvailable,
+    SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+    UnsupportedVersionError,
+)
+
+from stream_seg.errors import Stop, Unavailable
+
+REFUSED = (
+    AuthenticationFailedError,
+    AuthenticationMethodNotSupported,
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+    UnsupportedVersionError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """``host:port[,host:port…]`` of a cluster."""
+
+    bootstrap: str
+
+    @property
+    def servers(self) -> list[str]:
+        return [server.strip() for server in self.bootstrap.split(",") if server.strip()]
+
+    def url(self, scheme: str) -> str:
+        """Faust writes several brokers as ``scheme://a:1;scheme://b:2``."""
+        return ";".join(f"{scheme}://{server}" for server in self.servers)
+
+
+@contextmanager
+def kafka_errors(doing: str) -> Iterator[None]:
+    """Turns what aiokafka raises into `Unavailable` (worth trying again) or `Stop` (Kafka refuses)."""
+    try:
+        yield
+    except REFUSED as error:
+        raise Stop(f"{doing}: Kafka refuses: {error}; check the credentials and the access rules") from error
+    except NoBrokersAvailable as error:
+        raise Unavailable(f"{doing}: no broker can be reached") from error
+    except KafkaError as error:
+        raise Unavailable(f"{doing}: {error}") from error
+    except (OSError, TimeoutError) as error:
+        raise Unavailable(f"{doing}: {str(error) or type(error).__name__}") from error
+
+
+class OncePerWhile(logging.Filter):
+    """Lets a message through at most once per `seconds` and place in the code it comes from.
+
+    aiokafka logs each failed try to connect; in an outage that is dozens of equal lines a second.
+    """
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self._clock = clock
+        self._last: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now, place = self._clock(), (record.pathname, record.lineno)
+        if now - self._last.get(place, -self._seconds) < self._seconds:
+            return False
+        self._last[place] = now
+        return True
+
+
+CHATTY = (
+    "aiokafka",
+    "aiokafka.client",
+    "aiokafka.cluster",
+    "aiokafka.conn",
+    "aiokafka.consumer.fetcher",
+    "aiokafka.consumer.group_coordinator",
+    "aiokafka.producer.sender",
+)
+
+
+def calm(seconds: float = 10.0, names: Collection[str] = CHATTY) -> None:
+    """Puts `OncePerWhile` on aiokafka's loggers, once."""
+    for name in names:
+        logger = logging.getLogger(name)
+        if not any(isinstance(f, OncePerWhile) for f in logger.filters):
+            logger.addFilter(OncePerWhile(seconds))
+
+
+async def until(event: asyncio.Event, seconds: float) -> bool:
+    """Sleeps up to `seconds`; True as soon as `event` is set."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,223 @@
+"""The half of the batch consumer that lives in Faust's consumer thread, beside aiokafka and its heartbeats.
+
+Everything here runs on that thread's event loop. It leans on internals of Faust and aiokafka that
+``tests/kafka/test_internals.py`` holds; ``docs/faust.md`` says which and why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import (
+    CommitFailedError,
+    CorruptRecordException,
+    GroupAuthorizationFailedError,
+    IllegalStateError,
+    KafkaError,
+    OffsetOutOfRangeError,
+    RecordTooLargeError,
+    TopicAuthorizationFailedError,
+    UnsupportedCodecError,
+)
+from aiokafka.structs import OffsetAndMetadata
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ConsumerRebalanceListener
+from mode import get_logger
+
+from stream_seg.errors import Fenced, Stop
+from stream_seg.ports import Record
+
+log = get_logger(__name__)
+
+PIECE = 256  # records unpacked between two looks at the size of a batch
+LONG_POLL_MS = 500  # how long the broker holds a fetch that finds nothing
+SHORT_POLL_MS = 10  # the same while a partition with data is left out of it
+COMMIT_SECONDS = 30.0
+
+
+class Owner(NamedTuple):
+    """Which assignment a partition was given in. Equal only while nothing about the membership changed."""
+
+    assignment: object
+    generation: int
+    member: str
+
+
+class Batch(NamedTuple):
+    """What had arrived, in order of offset, and the position after it.
+
+    The position may lie beyond the last record + 1: transaction markers and compacted records take offsets too.
+    """
+
+    records: Sequence[Record]
+    position: int
+
+
+class AssignmentListener(ConsumerRebalanceListener):
+    """Pauses what was assigned before anything is fetched: where to start is for the stage to say."""
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        thread: Any = self._thread  # a FetchThread
+        thread.on_assigned(assigned)
+        await super().on_partitions_assigned(assigned)
+
+
+class FetchThread(AIOKafkaConsumerThread):
+    """Faust's consumer thread plus `take`, `seek_and_resume`, `commit_as`: whole batches of one partition at a time."""
+
+    app: Any  # a faust.App that is a `transport.BatchApp` too
+    owner: Owner | None = None
+
+    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        settings = self.app.batch_settings
+        # Faust has no settings for these three; aiokafka reads them when it starts.
+        consumer._fetch_max_wait_ms = LONG_POLL_MS  # noqa: SLF001
+        consumer._max_partition_fetch_bytes = settings.max_batch_bytes  # noqa: SLF001
+        consumer._isolation_level = settings.isolation_level  # noqa: SLF001
+        return consumer
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        self._shorten_polls(self._ensure_consumer()._fetcher)  # noqa: SLF001
+
+    @staticmethod
+    def _shorten_polls(fetcher: Any) -> None:
+        """While fetched records of a partition wait to be taken, its next fetch must not queue behind a long poll.
+
+        aiokafka has one fetch under way per broker. A long poll for the quiet partitions would hold up a busy one,
+        which was left out of it because its records were not taken yet, by the whole length of the poll.
+        """
+        choose = fetcher._get_actions_per_node  # noqa: SLF001
+
+        def choose_with_short_polls(assignment: Any) -> Any:
+            left_out = bool(fetcher._records)  # noqa: SLF001
+            fetcher._fetch_max_wait_ms = SHORT_POLL_MS if left_out else LONG_POLL_MS  # noqa: SLF001
+            return choose(assignment)
+
+        fetcher._get_actions_per_node = choose_with_short_polls  # noqa: SLF001
+
+    # ------------------------------------------------------------------ membership
+
+    def on_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        self.owner = self.current_owner()
+        self._ensure_consumer().pause(*assigned)
+
+    def current_owner(self) -> Owner:
+        consumer = self._ensure_consumer()
+        coordinator = consumer._coordinator  # noqa: SLF001
+        return Owner(_assignment(consumer), coordinator.generation, coordinator.member_id)
+
+    async def commit_as(self, owner: Owner, offsets: Mapping[TopicPartition, int]) -> bool:
+        """Commits as `owner`. True only if Kafka took it and nothing about the membership changed meanwhile.
+
+        aiokafka retries by itself and reads the generation anew for each try, so a commit could succeed for a later
+        assignment, or, with generation -1, for none. Comparing before and after tells: generations never come back.
+        """
+        if self.current_owner() != owner:
+            return False
+        consumer = self._ensure_consumer()
+        try:
+            async with asyncio.timeout(COMMIT_SECONDS):
+                await consumer.commit({tp: OffsetAndMetadata(offset, "") for tp, offset in offsets.items()})
+        except (CommitFailedError, IllegalStateError) as refused:
+            log.info("offsets not committed: %s", refused)
+            return False
+        except TimeoutError:
+            log.warning("offsets not committed: Kafka did not answer within %.0f s", COMMIT_SECONDS)
+            return False
+        except KafkaError as failed:
+            log.warning("offsets not committed: %r", failed)
+            return False
+        return self.current_owner() == owner
+
+    def check(self) -> None:
+        """Raises what aiokafka's coordinator died of, or what it wants somebody to know."""
+        try:
+            self._ensure_consumer()._coordinator.check_errors()  # noqa: SLF001
+        except (GroupAuthorizationFailedError, TopicAuthorizationFailedError) as error:
+            raise _stop(error) from error
+
+    # ------------------------------------------------------------------ records
+
+    async def seek_and_resume(self, owner: Owner, tp: TopicPartition, offset: int) -> None:
+        """Reads on from `offset`. Raises `Fenced` if the partition is not `owner`'s any more."""
+        if self.current_owner() != owner:
+            raise Fenced(f"{tp.topic}-{tp.partition} is assigned anew")
+        consumer = self._ensure_consumer()
+        consumer.seek(tp, offset)
+        consumer.resume(tp)
+
+    async def take(self, owner: Owner, tp: TopicPartition, seconds: float) -> Batch:
+        """What has arrived on `tp`, bounded in records and bytes; empty if nothing came within `seconds`.
+
+        Raises `Stop` where the log cannot be read on from the position, `Fenced` if it is not `owner`'s any more.
+        """
+        consumer = self._ensure_consumer()
+        fetcher, loop = consumer._fetcher, asyncio.get_running_loop()  # noqa: SLF001
+        until = loop.time() + seconds
+        while True:
+            if consumer._subscription.reassignment_in_progress:  # noqa: SLF001
+                raise Fenced(f"{tp.topic}-{tp.partition} is being reassigned")
+            if self.current_owner() != owner:
+                raise Fenced(f"{tp.topic}-{tp.partition} is assigned anew")
+            try:
+                records = await self._drain(fetcher, tp)
+                left = until - loop.time()
+                if records or left <= 0:
+                    return Batch(records, _assignment(consumer).state_value(tp).position)
+                arrival = fetcher._create_fetch_waiter()  # noqa: SLF001
+                await asyncio.wait([arrival], timeout=left)
+                if arrival.done():
+                    arrival.result()
+                else:
+                    arrival.cancel()
+            except STOPPING as error:
+                raise _stop(error) from error
+
+    async def _drain(self, fetcher: Any, tp: TopicPartition) -> list[Record]:
+        settings = self.app.batch_settings
+        records: list[Record] = []
+        size = 0
+        while len(records) < settings.max_batch and size < settings.max_batch_bytes:
+            most = min(PIECE, settings.max_batch - len(records))
+            piece = (await fetcher.fetched_records([tp], timeout=0, max_records=most)).get(tp)
+            if not piece:
+                break
+            records += piece
+            size += sum(r.serialized_key_size + r.serialized_value_size for r in piece)
+        return records
+
+
+def _assignment(consumer: AIOKafkaConsumer) -> Any:
+    subscription = consumer._subscription.subscription  # noqa: SLF001
+    return None if subscription is None else subscription.assignment
+
+
+STOPPING = (
+    OffsetOutOfRangeError,
+    RecordTooLargeError,
+    CorruptRecordException,
+    UnsupportedCodecError,
+    TopicAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+)
+
+
+def _stop(error: KafkaError) -> Stop:
+    match error:
+        case OffsetOutOfRangeError():
+            return Stop(
+                f"the log does not hold the offset to read from ({error.args}): records expired before they were "
+                "read, or the topic was made anew; restore it, or rebuild the state from a snapshot or an older log"
+            )
+        case RecordTooLargeError():
+            return Stop(f"a record is larger than any fetch ({error}); raise the largest batch in bytes")
+        case CorruptRecordException():
+            return Stop(f"the log is damaged: {error}; restore the topic, or skip the record")
+        case UnsupportedCodecError():
+            return Stop(f"the records are compressed in a way that is not installed: {error}; pip install cramjam")
+        case _:
+            return Stop(f"Kafka does not allow it: {error}; grant Read on the topics and on the consumer group")
