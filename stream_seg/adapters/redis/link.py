@@ -22,6 +22,7 @@ REPLY_SECONDS = 5.0
 MAX_REDIRECTS = 3
 
 Reply = Any  # bytes, int, None or a list of replies, as the command has it
+_UNKNOWN: list[Reply] = []  # the server does not know a script's hash: it was restarted, or is new
 
 
 class Script:
@@ -114,11 +115,10 @@ class Link:
         """Calls `script` with `rest`: the framed words behind the hash, `words` of them. Raises as `ask`."""
         called = [b"*%d\r\n$7\r\nEVALSHA\r\n$40\r\n%b\r\n" % (words + 2, script.sha), *rest]
         async with self._one_at_a_time:
-            try:
-                return (await self._mapped(called, 1))[0]
-            except _ScriptUnknown:
-                loaded = command(b"SCRIPT", b"LOAD", script.text)
-                return (await self._mapped([loaded, *called], 2))[1]
+            answers = await self._mapped(called, 1, unless_unknown=True)
+            if answers is _UNKNOWN:
+                answers = await self._mapped([command(b"SCRIPT", b"LOAD", script.text), *called], 2)
+            return answers[-1]
 
     async def close(self) -> None:
         """Closes the connection; the next request opens a new one."""
@@ -126,16 +126,16 @@ class Link:
         if connection is not None:
             await connection.disconnect(nowait=True)
 
-    async def _mapped(self, request: Sequence[bytes], replies: int) -> list[Reply]:
+    async def _mapped(self, request: Sequence[bytes], replies: int, *, unless_unknown: bool = False) -> list[Reply]:
         for _ in range(MAX_REDIRECTS):
             try:
                 return await self._exchange(request, replies)
             except driver.MovedError as moved:  # nothing was done: the keys live on another node
                 await self.close()
                 self._moved_to = moved.node_addr
-            except driver.NoScriptError:
-                raise _ScriptUnknown from None
             except (driver.RedisError, driver.RedisClusterException, OSError) as error:
+                if unless_unknown and isinstance(error, driver.NoScriptError):
+                    return _UNKNOWN
                 where = self._servers.where(self._turn, self._moved_to)
                 await self.close()
                 self._moved_to = None
@@ -164,7 +164,3 @@ class Link:
         if refused is not None:
             raise refused
         return answers
-
-
-class _ScriptUnknown(Exception):
-    """The server does not know the hash: it was restarted, or is new. Stays inside this module."""
