@@ -11,22 +11,10 @@ import orjson
 import pytest
 from ruamel.yaml import YAML
 
+from stream_seg.adapters.kafka.topics import topic_name, topics
 from tests.contracts.examples import SCHEMAS, published
 
 OFFICIAL = Path(__file__).parent / "vendor" / "asyncapi-3.0.0.json"
-TOPICS = {
-    "events",
-    "samples",
-    "segment-changes",
-    "customer-segments",
-    "models",
-    "segment-definitions",
-    "drift-metrics",
-    "dead-letters",
-    "late-events",
-    "learn-progress",
-}
-COMPACTED = {"customer-segments", "models", "segment-definitions"}
 
 
 def document() -> dict[str, Any]:
@@ -86,13 +74,15 @@ def test_every_schema_but_the_mapping_is_the_payload_or_the_headers_of_a_message
     assert referenced == {f"./{name}.schema.json" for name in names}
 
 
-def test_every_topic_is_a_channel_and_those_that_hold_a_state_are_compacted() -> None:
+def test_every_topic_is_a_channel_that_is_set_up_as_topics_create_does() -> None:
     channels = document()["channels"]
-    assert set(channels) == TOPICS | {"product-events"}
-    for topic in TOPICS:
-        assert channels[topic]["address"] == f"{{name}}.{topic}.v1"
-        policy = channels[topic]["bindings"]["kafka"]["topicConfiguration"]["cleanup.policy"]
-        assert policy == (["compact"] if topic in COMPACTED else ["delete"])
+    declared = topics()
+    assert set(channels) == set(declared) | {"product-events"}
+    for logical, topic in declared.items():
+        assert channels[logical]["address"] == topic_name("{name}", logical)
+        kafka = channels[logical]["bindings"]["kafka"]
+        assert kafka["topicConfiguration"]["cleanup.policy"] == [topic.configs["cleanup.policy"]]
+        assert kafka.get("partitions") == topic.partitions
 
 
 def test_every_message_travels_in_a_channel_and_every_channel_in_an_operation() -> None:
