@@ -287,6 +287,6 @@ class KafkaServer:
 
 
 def kafka_from_environment() -> KafkaServer:
-    """The broker at ``STREAM_SEG_KAFKA`` if that is set, else a new one of ours; started either way."""
+    """The broker at ``STREAM_SEG_KAFKA`` if that is set, else a new one of ours, not yet started."""
     running = os.environ.get("STREAM_SEG_KAFKA")
-    return KafkaServer.running(running) if running else KafkaServer().start()
+    return KafkaServer.running(running) if running else KafkaServer()

@@ -14,11 +14,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, NoReturn, cast
@@ -120,14 +122,14 @@ class StageApp:
         self.handler = handler
         self._on_stop = on_stop
         self._asked = 0
-        self._leave: asyncio.Event
-        self._loop: asyncio.AbstractEventLoop
+        self._leave = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def run(self) -> int:
-        """The exit code."""
+    async def run(self, *, signals: bool = True) -> int:
+        """The exit code. `signals` False: SIGTERM and SIGINT are somebody else's, `leave` is how to end it."""
         calm()
-        self._leave, self._loop = asyncio.Event(), asyncio.get_running_loop()
-        with self._signals():
+        self._loop = asyncio.get_running_loop()
+        with self._signals() if signals else nullcontext():
             if not await self._kafka_is_there():
                 return 0
             partitions = Partitions(self.handler, finish_seconds=self.settings.finish_seconds, on_stop=self._on_stop)
@@ -140,7 +142,10 @@ class StageApp:
 
     def leave(self) -> None:
         """As if SIGTERM had come. From any thread."""
-        self._loop.call_soon_threadsafe(self._leave.set)
+        if self._loop is None:
+            self._leave.set()
+        else:
+            self._loop.call_soon_threadsafe(self._leave.set)
 
     # ------------------------------------------------------------------ start
 
@@ -257,4 +262,16 @@ def _line(error: BaseException) -> str:
     return str(error) if isinstance(error, Stop) else f"{type(error).__name__}: {error}"
 
 
-__all__ = ["Broker", "PartitionHandler", "StageApp", "StageHandler", "StageSettings"]
+async def run_and_exit(app: StageApp) -> NoReturn:
+    """For the main function of a process: runs `app`, then ends the process with its code.
+
+    At once: a thread of a driver that still waits for a broker must not keep it.
+    """
+    code = await app.run()
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+__all__ = ["Broker", "PartitionHandler", "StageApp", "StageHandler", "StageSettings", "run_and_exit"]
