@@ -1,0 +1,76 @@
+"""The house rules that no linter knows."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[2]
+PYPROJECT = (ROOT / "pyproject.toml").read_text("utf-8")
+CONSTRAINTS = (ROOT / "constraints.txt").read_text("utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
+
+
+def declared() -> list[Requirement]:
+    project = tomllib.loads(PYPROJECT)
+    lines = [
+        *project["project"]["dependencies"],
+        *[line for extra in project["project"]["optional-dependencies"].values() for line in extra],
+        *project["dependency-groups"]["dev"],
+        *project["build-system"]["requires"],
+    ]
+    return [
+        requirement for requirement in map(Requirement, lines) if canonicalize_name(requirement.name) != "stream-seg"
+    ]
+
+
+def test_every_declared_dependency_is_pinned_to_a_version_that_it_allows() -> None:
+    pins = {
+        canonicalize_name(name): version for name, version in re.findall(r"^(\S+)==(\S+)", CONSTRAINTS, re.MULTILINE)
+    }
+    wrong = [
+        str(requirement)
+        for requirement in declared()
+        if not requirement.specifier.contains(pins.get(canonicalize_name(requirement.name), "0"), prereleases=True)
+    ]
+    assert wrong == []
+
+
+def test_pins_are_names_versions_and_hashes_and_nothing_else() -> None:
+    pin = re.compile(r"[a-z0-9-]+==\S+( ; [^/]+)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?|# .*")
+    assert [line for line in CONSTRAINTS.splitlines() if not pin.fullmatch(line)] == []
+    assert "://" not in CONSTRAINTS
+
+
+def test_every_lint_rule_that_is_switched_off_has_its_reason_beside_it() -> None:
+    rules = re.findall(r'^    "[A-Z]+[0-9]*",(.*)$', PYPROJECT, re.MULTILINE)
+    assert len(rules) > 30
+    assert [rest for rest in rules if not re.match(r" *# \S", rest)] == []
+
+
+def test_every_type_check_that_is_loosened_has_its_reason_above_it() -> None:
+    overrides = re.findall(r"^\[\[tool\.mypy\.overrides\]\]\n(.*)$", PYPROJECT, re.MULTILINE)
+    assert overrides
+    assert [line for line in overrides if not line.startswith("# ")] == []
+
+
+def test_every_target_of_the_makefile_explains_itself_and_sets_up_what_it_needs() -> None:
+    targets = re.findall(r"^([a-z]+):(.*)$", MAKEFILE, re.MULTILINE)
+    assert {name for name, _ in targets} >= {
+        "setup",
+        "test",
+        "lint",
+        "types",
+        "demo",
+        "bench",
+        "simulate",
+        "doctest",
+        "clean",
+    }
+    assert [name for name, rest in targets if " ## " not in rest] == []
+    alone = {"help", "lock", "clean"}
+    assert [name for name, rest in targets if name not in alone and not rest.startswith(" $(READY)")] == []
