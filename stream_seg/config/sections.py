@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
@@ -269,6 +270,21 @@ class RedisSettings(Section):
         """The password in clear, for the driver alone."""
         given = self.password or self.password_file
         return given.get_secret_value() if given else None
+
+    @property
+    def connection_url(self) -> str:
+        """The URL with user and password in it, for the driver alone. Never shown.
+
+        >>> RedisSettings(url="redis://db:6379/0", password=SecretStr("p@ss")).connection_url
+        'redis://:p%40ss@db:6379/0'
+        """
+        if self.secret is None and self.username is None:
+            return self.url
+        login = quote(self.username or "", safe="")
+        if self.secret is not None:
+            login += f":{quote(self.secret, safe='')}"
+        parts = urlsplit(self.url)
+        return urlunsplit(parts._replace(netloc=f"{login}@{parts.netloc.rpartition('@')[2]}"))
 
 
 class RunSettings(Section):

@@ -1,0 +1,161 @@
+"""The only place that names adapters: what a command asks for, wired to the servers that a configuration names."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from stream_seg.adapters.kafka.admin import Admin
+from stream_seg.adapters.kafka.connection import Broker
+from stream_seg.adapters.kafka.inspection import cluster_facts, newest_append
+from stream_seg.adapters.kafka.topics import topic_name, topics
+from stream_seg.adapters.redis.server import clock_reading, server_facts
+from stream_seg.config import Config, KafkaSettings
+from stream_seg.errors import ConfigError, Stop, StreamSegError
+from stream_seg.pipeline.answers import CustomerAnswer, SegmentsAnswer
+from stream_seg.pipeline.diagnosis import (
+    Finding,
+    TopicFault,
+    append_finding,
+    clock_finding,
+    redis_findings,
+    topic_findings,
+)
+
+Stage: TypeAlias = Literal["ingest", "label", "learn"]
+Tell: TypeAlias = Callable[[str, int, "int | None"], None]  # what is being done, how much of it, of how much
+
+
+def run(config: Config, stages: Sequence[Stage], workers: int, *, embedded: bool) -> None:
+    """Runs the stages until SIGTERM or Ctrl-C, `workers` processes each; returns when they have finished cleanly."""
+    raise Stop(f"run is not wired yet ({config.path}, {stages}, {workers}, {embedded})")
+
+
+def apply(config: Config, *, why: str, who: str, dry_run: bool) -> dict[str, Any]:
+    """Puts the definition in force: one activation into every partition of the log.
+
+    Returns ``{activation, feature_set_version, changes: [text], customers, dry_run}``.
+    """
+    raise Stop(f"apply is not wired yet ({config.path}, {why}, {who}, {dry_run})")
+
+
+def replay(
+    config: Config,
+    inputs: Sequence[str],
+    out: Path,
+    *,
+    form: Literal["csv", "parquet", "ndjson", "kafka"] | None,
+    start: int | None,
+    end: int | None,
+    tell: Tell,
+) -> dict[str, Any]:
+    """Runs the pipeline in memory over files or topics and writes labels and movements into the folder `out`.
+
+    `form` None: by the names of the inputs. `start` … `end`: event times in ms, `end` not included.
+    Returns ``{events, accepted, dead_letters, late, duplicates, customers, movements, seconds, out: [paths]}``.
+    """
+    raise Stop(f"replay is not wired yet ({config.path}, {inputs}, {out}, {form}, {start}, {end}, {tell})")
+
+
+def demo(
+    data: Literal["completejourney", "cdnow"], *, days: int | None, keep: bool, tell: Tell
+) -> tuple[dict[str, Any], str]:
+    """The main job on real purchases, with embedded servers. Returns its figures as a document, and its story as text.
+
+    `keep`: the servers stay up until Ctrl-C. The document has at least ``events, accepted, dead_letters, late,
+    duplicates, customers, segments, movements, movements_by_cause, model_versions, seconds``.
+    """
+    raise Stop(f"demo is not wired yet ({data}, {days}, {keep}, {tell})")
+
+
+def customer(config: Config, customer_id: str) -> CustomerAnswer | None:
+    """Who a customer is now; None: nobody of that id is known."""
+    raise Stop(f"customer is not wired yet ({config.path}, {customer_id})")
+
+
+def segments(config: Config) -> SegmentsAnswer:
+    """Who is here, segment by segment."""
+    raise Stop(f"segments is not wired yet ({config.path})")
+
+
+def create_topics(config: Config, *, retention_days: int, dry_run: bool) -> list[dict[str, Any]]:
+    """Creates the topics that are missing. Returns, topic by topic, ``{topic, partitions, created, configs, why}``.
+
+    `created` is False where the topic was there already; it is left as it is (`doctor` compares).
+    """
+
+    async def create() -> list[dict[str, Any]]:
+        done = []
+        async with Admin(_broker(config.kafka)) as admin:
+            for topic in topics(retention_days).values():
+                name = topic_name(config.definition.name, topic.name)
+                partitions = topic.partitions or config.kafka.partitions
+                if dry_run:
+                    created = await admin.topic(name) is None
+                else:
+                    created = await admin.create(name, partitions, topic.configs, config.kafka.replication)
+                configs = dict(topic.configs)
+                done.append(
+                    {"topic": name, "partitions": partitions, "created": created, "configs": configs, "why": topic.why}
+                )
+        return done
+
+    return asyncio.run(create())
+
+
+def doctor(config: Config) -> list[Finding]:
+    """Looks at everything that `config` names and changes nothing. What cannot be reached is a finding too."""
+
+    async def look() -> list[Finding]:
+        return [*await _look_at_kafka(config), *await _look_at_redis(config)]
+
+    decided = f"{len(config.definition.features)} features, {config.definition.learning.k} segments"
+    return [Finding("configuration", "ok", f"{config.path}: {decided}"), *asyncio.run(look())]
+
+
+async def _look_at_kafka(config: Config) -> list[Finding]:
+    broker, name = _broker(config.kafka), config.definition.name
+    try:
+        cluster = await cluster_facts(broker)
+    except StreamSegError as error:
+        return [Finding("kafka", "fail", str(error), "start it, or correct kafka.bootstrap")]
+    found = [Finding("kafka", "ok", f"{cluster.brokers} broker(s), Kafka {cluster.release}")]
+    try:
+        async with Admin(broker) as admin:
+            needed = list(topics().values())
+            faults = await admin.differences(name, needed, config.kafka.partitions)
+            found += topic_findings(
+                name, len(needed), [TopicFault(f.topic, f.key, f.found, f.needed, f.remedy) for f in faults]
+            )
+            events = await admin.topic(topic_name(name, "events"))
+        if events is not None:
+            newest = await newest_append(broker, events.name, events.partitions)
+            found.append(append_finding(newest, _now(), config.definition.max_skew))
+    except StreamSegError as error:
+        found.append(Finding("topics", "fail", str(error), "look at the broker's log"))
+    return found
+
+
+async def _look_at_redis(config: Config) -> list[Finding]:
+    url = config.redis.connection_url
+    try:
+        facts = await server_facts(url)
+        theirs, before, after = await clock_reading(url, _now)
+    except StreamSegError as error:
+        return [Finding("redis", "fail", str(error), "start it, or correct redis.url")]
+    found = [Finding("redis", "ok", f"{config.redis.url} answers"), *redis_findings(facts, config.redis.memory)]
+    return [*found, clock_finding("redis", theirs, before, after, config.definition.max_skew)]
+
+
+def _broker(kafka: KafkaSettings) -> Broker:
+    if kafka.security.protocol != "PLAINTEXT":
+        what = f"{kafka.security.protocol} is not supported yet, reach Kafka over a PLAINTEXT listener"
+        raise ConfigError([f"kafka.security.protocol: {what}"])
+    return Broker(",".join(kafka.bootstrap))
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

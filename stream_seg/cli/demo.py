@@ -1,0 +1,53 @@
+"""``stream-seg demo``: real purchases, no server to install."""
+
+# ruff: noqa: D301, PLC0415  # \b keeps examples in lines; imports wait for the command, so that --help is fast
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from stream_seg.cli.options import Json, output
+
+
+class Data(StrEnum):
+    """Whose purchases."""
+
+    completejourney = "completejourney"
+    cdnow = "cdnow"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("demo", short_help="Shows it on real purchases, with nothing to install.")(demo)
+
+
+def demo(
+    context: typer.Context,
+    *,
+    data: Annotated[
+        Data,
+        typer.Option(envvar="DEMO_DATA", help="completejourney: a year of 2,469 households; cdnow: the small one."),
+    ] = Data.completejourney,
+    days: Annotated[int | None, typer.Option(min=1, help="Only the first so many days.")] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep the servers up until Ctrl-C, to look around.", show_default=False)
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Streams real purchases through real workers and tells what it found: segments, movements, who went silent.
+
+    It starts a broker and a store of its own on free ports and removes them at the end (`--keep`: at Ctrl-C).
+
+    \b
+    Examples:
+      stream-seg demo
+      stream-seg demo --data cdnow --days 90
+      stream-seg demo --json > demo.json
+    """
+    out = output(context, json=json)
+    from stream_seg import bootstrap
+
+    with out.progress() as tell:
+        document, story = bootstrap.demo(data.value, days=days, keep=keep, tell=tell)
+    out.result(document, story)

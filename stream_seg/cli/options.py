@@ -1,0 +1,47 @@
+"""Options that many commands share, and how they reach the configuration."""
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stream_seg.cli.output import Output
+
+if TYPE_CHECKING:
+    from stream_seg.config import Config
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout instead of text.", show_default=False)]
+ConfigFile = Annotated[
+    Path,
+    typer.Option("--config", "-c", metavar="FILE", envvar="STREAM_SEG_CONFIG", help="The configuration."),
+]
+DEFAULT_CONFIG = Path("segmentation.yaml")
+
+
+def output(context: typer.Context, *, json: bool) -> Output:
+    """The output of this call; ``--json`` counts before the command's name too."""
+    return Output(json=json or bool(context.obj))
+
+
+def read_config(file: Path, overrides: "Mapping[tuple[str, str], Any] | None" = None) -> "Config":
+    """The checked configuration, environment and command line over it. Raises `ConfigError`."""
+    from stream_seg.config import load  # noqa: PLC0415  # pydantic and YAML wait until a command needs them
+
+    return load(file, os.environ, {(section, key): value for (section, key), value in (overrides or {}).items()})
+
+
+def instant(text: str | None, option: str) -> int | None:
+    """A date or an ISO 8601 instant as ms since 1970; without a zone it is UTC."""
+    if text is None:
+        return None
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is not an instant, write 2017-03-01 or 2017-03-01T12:00:00Z", param_hint=option
+        ) from None
+    when = when if when.tzinfo is not None else when.replace(tzinfo=UTC)
+    return int(when.timestamp() * 1000)

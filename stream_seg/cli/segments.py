@@ -1,0 +1,55 @@
+"""``stream-seg segments``: who is here."""
+
+# ruff: noqa: D301, PLC0415  # \b keeps examples in lines; imports wait for the command, so that --help is fast
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from stream_seg.cli.options import DEFAULT_CONFIG, ConfigFile, Json, output, read_config
+from stream_seg.cli.output import amount, table
+
+if TYPE_CHECKING:
+    from stream_seg.pipeline.answers import SegmentsAnswer
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("segments", short_help="Who is here: size, share, profile.")(segments)
+
+
+def segments(context: typer.Context, config: ConfigFile = DEFAULT_CONFIG, *, json: Json = False) -> None:
+    """Shows who is here: each segment with its name, size, share, profile and lever.
+
+    A profile gives the segment's centre in the features' own units.
+
+    \b
+    Examples:
+      stream-seg segments
+      stream-seg segments --config shop.yaml
+      stream-seg segments --json | jq '.segments[] | {name, customers}'
+    """
+    out = output(context, json=json)
+    settings = read_config(config)
+    from stream_seg import bootstrap
+
+    answer = bootstrap.segments(settings)
+    out.result(answer, rendered(answer))
+
+
+def rendered(answer: "SegmentsAnswer") -> str:
+    """The answer as a person reads it: sizes, then profiles side by side."""
+    model = "no model yet" if answer["model_version"] is None else f"model {answer['model_version']}"
+    parts = [f"{answer['customers']:,} customers, {answer['unlabelled']:,} without a segment; {model}"]
+    here = answer["segments"]
+    if here:
+        rows = [("segment", "name", "customers", "share", "lever", "owner")]
+        for one in here:
+            size = (f"{one['customers']:,}", f"{one['share']:.1%}")
+            rows.append((str(one["segment"]), one["name"], *size, one["lever"] or "–", one["owner"] or "–"))
+        parts.append(table(rows, right=[0, 2, 3]))
+        names = list(dict.fromkeys(name for one in here for name in one["profile"]))
+        profile = [("profile", *(str(one["segment"]) for one in here))]
+        profile += [(name, *(amount(one["profile"].get(name)) for one in here)) for name in names]
+        parts.append(table(profile, right=range(1, len(here) + 1)))
+    return "\n\n".join(parts)
