@@ -50,7 +50,7 @@ class RedisServer:
     def __init__(self, **settings: str) -> None:
         self.port = 0
         self.password = settings.get("requirepass", "")
-        self._settings = {
+        self.settings = {
             "appendonly": "yes",
             "appendfsync": "everysec",
             "save": "",
@@ -111,7 +111,7 @@ class RedisServer:
 
     def _launch(self, port: int) -> bool:
         command = [server_binary(), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(self.directory)]
-        for name, value in self._settings.items():
+        for name, value in self.settings.items():
             command += [f"--{name}", value]
         with (self.directory / "server.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)

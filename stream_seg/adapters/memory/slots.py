@@ -104,7 +104,7 @@ class MemorySlots:
 
     def ring(self, slot: Slot, after: int = -1, limit: int = 0) -> list[tuple[bytes, int]]:
         """A page of (customer, position) behind `after`; go on behind the last position. Empty: the end."""
-        return self._of(slot).ring.between(after, 2**32 - 1, limit)
+        return self._of(slot).ring.between(after, 2**63, limit)
 
     def due(self, slot: Slot) -> list[tuple[bytes, int]]:
         """The whole due index, earliest first."""
@@ -141,8 +141,8 @@ class _SlotData:
         return SlotState(self.claim, self.rev, dict(self.meta))
 
     def check_claim(self, slot: Slot, claim: int) -> None:
-        if self.claim != claim:
-            raise Fenced(f"slot {slot.stage}-{slot.partition}: claim is {self.claim}, not {claim}")
+        if self.claim != claim or self.claim == 0:  # 0: nobody ever claimed it
+            raise Fenced(f"slot {slot.stage}-{slot.partition}: claim is {self.claim or 'absent'}, not {claim}")
 
     def load(self, effect: Load) -> Loaded:
         values = list(map(self.records.get, effect.ids))

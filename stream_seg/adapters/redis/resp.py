@@ -38,11 +38,17 @@ def words(values: Iterable[bytes]) -> bytes:
 def prefixed_words(prefix: bytes, values: Sequence[bytes]) -> bytes:
     r"""Many words ``prefix + value``: the keys of many customers.
 
-    >>> prefixed_words(b"c:", [b"ann"])
-    b'$5\r\nc:ann\r\n'
+    >>> prefixed_words(b"c:", [b"ann", b"bob"])
+    b'$5\r\nc:ann\r\n$5\r\nc:bob\r\n'
+    >>> prefixed_words(b"c:", [b"ann", b""])
+    b'$5\r\nc:ann\r\n$2\r\nc:\r\n'
     """
-    extra = len(prefix)
-    return b"".join([b"$%d\r\n%b%b\r\n" % (extra + len(value), prefix, value) for value in values])
+    lengths = set(map(len, values))
+    heads = {length: b"\r\n$%d\r\n%b" % (len(prefix) + length, prefix) for length in lengths}
+    if len(heads) == 1:  # as customer ids mostly are: one join, no Python per value
+        (head,) = heads.values()
+        return b"".join([head[2:], head.join(values), b"\r\n"])
+    return b"".join([heads[len(value)] + value for value in values])[2:] + (b"\r\n" if values else b"")
 
 
 def scored_words(pairs: Sequence[tuple[bytes, int]]) -> bytes:
@@ -62,9 +68,8 @@ def packed_words(values: Packed) -> bytes:
     count = len(values.ends)
     if count == 0:
         return b""
-    lengths = np.diff(values.ends, prepend=0)
-    width = int(lengths[0])
-    if width == 0 or (lengths != width).any():
+    width = int(values.ends[0])
+    if width == 0 or (values.ends[1:] - values.ends[:-1] != width).any():
         return words(values.split())
     head = np.frombuffer(b"$%d\r\n" % width, np.uint8)
     framed = np.empty((count, len(head) + width + 2), np.uint8)
