@@ -96,7 +96,7 @@ def create_topics(config: Config, *, retention_days: int, dry_run: bool) -> list
                 if dry_run:
                     created = await admin.topic(name) is None
                 else:
-                    created = await admin.create(name, partitions, topic.configs, config.kafka.replication)
+                    created = await admin.create(name, partitions, topic.configs, config.kafka.replication or 0)
                 configs = dict(topic.configs)
                 done.append(
                     {"topic": name, "partitions": partitions, "created": created, "configs": configs, "why": topic.why}

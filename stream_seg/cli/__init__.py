@@ -4,6 +4,7 @@ Exit codes: 0 fine · 1 it failed · 2 wrong usage or configuration · 3 it work
 """
 
 import json
+import logging
 import os
 import sys
 import traceback
@@ -36,6 +37,8 @@ def call(arguments: list[str]) -> int:
     end = arguments.index("--") if "--" in arguments else len(arguments)
     asked = Asked(json="--json" in arguments[:end], debug="--debug" in arguments[:end])
     arguments = [word for word in arguments[:end] if word != "--debug"] + arguments[end:]
+    # Drivers log what they also raise; `run` sets up the logs of workers itself.
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())
     try:
         code = typer.main.get_command(app).main(arguments, prog_name="stream-seg", standalone_mode=False)
     except TyperException as error:

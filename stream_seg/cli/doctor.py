@@ -31,7 +31,10 @@ def doctor(context: typer.Context, config: ConfigFile = DEFAULT_CONFIG, *, json:
     findings = bootstrap.doctor(settings)
     faults = [one for one in findings if one.status != "ok"]
     rows = [(one.status.upper() if one.status != "ok" else "ok", one.check, one.detail) for one in findings]
-    remedies = [f"{one.check}: {one.remedy}" for one in faults]
+    cures: dict[str, list[str]] = {}
+    for one in faults:
+        cures.setdefault(one.remedy, []).append(one.check)
+    remedies = [f"{remedy}  ({', '.join(checks)})" for remedy, checks in cures.items()]
     text = "\n".join([table(rows), *(["", "To do:", *remedies] if remedies else [])])
     document = {
         "ok": not faults,

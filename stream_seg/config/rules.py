@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from stream_seg.config.problems import KeyPath, choose
 from stream_seg.config.scalars import FromEnvironment, written
@@ -227,18 +227,19 @@ def check_redis(raw: dict[str, Any], tell: Tell) -> None:
     url = raw.get("url")
     if not isinstance(url, str):
         return
+    wrong = "is not a Redis URL, write redis://host:port/0, rediss://… (TLS) or unix:///path"
     try:
         parts = urlsplit(url)
-        usable = parts.scheme == "unix" or (parts.scheme in {"redis", "rediss"} and bool(parts.hostname))
-        _port, secret = parts.port, parts.password is not None
-    except ValueError:  # a port that is no number
-        usable, secret = False, False
-    if not usable:
-        tell(("redis", "url"), "is not a Redis URL, write redis://host:port/0, rediss://… (TLS) or unix:///path")
-    elif secret and not isinstance(url, FromEnvironment):
-        tell(
-            ("redis", "url"), "a secret in the file, take it out and use `password_file` or STREAM_SEG_REDIS__PASSWORD"
-        )
+        port = parts.port
+    except ValueError:  # a port that is no number, a bracket that does not close
+        tell(("redis", "url"), wrong)
+        return
+    if port == 0 or parts.scheme not in {"redis", "rediss", "unix"} or not (parts.hostname or parts.scheme == "unix"):
+        tell(("redis", "url"), wrong)
+    elif "password" in parse_qs(parts.query):
+        tell(("redis", "url"), "a secret among its arguments, use `password_file` or STREAM_SEG_REDIS__PASSWORD")
+    elif parts.password is not None and not isinstance(url, FromEnvironment):
+        tell(("redis", "url"), "a secret in the file, use `password_file` or STREAM_SEG_REDIS__PASSWORD")
 
 
 def check_time(time: TimeSection, features: list[FeatureSection], tell: Tell) -> None:

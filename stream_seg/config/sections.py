@@ -243,8 +243,8 @@ class KafkaSettings(Section):
     partitions: Annotated[int, _whole(1, 10_000), Kind("whole number")] = Field(
         default=4, description="of the topics that `topics create` makes; more need a migration later"
     )
-    replication: Annotated[int, _whole(1, 9), Kind("whole number")] = Field(
-        default=1, description="copies of each; 3 where losing a machine must lose nothing"
+    replication: Annotated[int, _whole(1, 9), Kind("whole number")] | None = Field(
+        default=None, description="copies of each topic; default: 3, or as many as there are brokers"
     )
     security: SecuritySettings = Field(default=SecuritySettings(), description="see *kafka.security*")
 
