@@ -11,7 +11,7 @@ import pytest
 from stream_seg.adapters.redis.inspection import RedisInspection
 from stream_seg.adapters.redis.slots import RedisSlots
 from stream_seg.errors import Fenced, Stop, Unavailable
-from stream_seg.ports import Claim, Load, OutboxEntry, Packed, ReadOutbox, Slot, SlotState, Trim, Write
+from stream_seg.ports import Claim, Load, Loaded, OutboxEntry, Packed, ReadOutbox, Slot, SlotState, Trim, Write
 from tests.servers.redis import RedisServer, free_port
 from tests.store.listener import closed, listening
 
@@ -196,6 +196,7 @@ async def test_a_full_redis_is_unavailable_changes_nothing_and_then_it_works(own
 
 
 async def test_a_replica_is_unavailable_until_it_is_promoted(own_redis: RedisServer) -> None:
+    own_redis.command("CONFIG", "SET", "repl-diskless-sync-delay", "0")
     async with slots_on(own_redis.url, reply_seconds=5) as slots:
         await slots.execute(Claim(SLOT))
         await slots.execute(write(0))
@@ -250,8 +251,11 @@ async def test_a_foreign_key_stops_the_write_before_anything_is_changed(own_redi
         own_redis.command("SET", f"{NAME}:{{label-3}}:{key}", "not ours")
         with pytest.raises(Stop, match="another program writes under this name"):
             await slots.execute(write(0))
-        assert (await slots.execute(Load(SLOT, [b"ann"]))).values == [None]
-        assert await slots.execute(Claim(SLOT)) == SlotState(2, 0, {})
+        own_redis.command("DEL", f"{NAME}:{{label-3}}:{key}")
+        assert (await slots.execute(Load(SLOT, [b"ann"], due_until=9, ring=(0, 9)))) == Loaded([None], [], [])
+        await slots.execute(write(0))
+        assert await counted(own_redis.url) == {b"n": 1}
+        assert await slots.execute(ReadOutbox(SLOT)) == [OutboxEntry(1, b"1")]
 
 
 async def test_a_wrong_password_stops_and_is_not_shown() -> None:
