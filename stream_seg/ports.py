@@ -16,6 +16,7 @@ effect           does                                                        res
 `Publish`        sends messages in order, returns when all are acknowledged  ``None`` or `Unavailable`
 `Commit`         commits an offset to the consumer group                     ``bool``: still the owner?
 `Committed`      the group's committed offset, the log's first and next      `LogRange`
+`Passed`         waits until LEARN is done with everything up to an instant  ``None``
 ===============  ==========================================================  ==========================
 """
 
@@ -240,7 +241,14 @@ class LogRange:
     guard: str
 
 
-Effect: TypeAlias = Claim | Load | Write | ReadOutbox | Trim | Publish | Commit | Committed
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Waits until every samples partition is done with everything dated at or before `through` (ms)."""
+
+    through: int
+
+
+Effect: TypeAlias = Claim | Load | Write | ReadOutbox | Trim | Publish | Commit | Committed | Passed
 T = TypeVar("T")
 # What comes back depends on the effect (table above); a Protocol per effect would not make the yield typed.
 Step: TypeAlias = Generator[Effect, Any, T]

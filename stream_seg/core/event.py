@@ -60,3 +60,17 @@ class Decoded:
 
     def __len__(self) -> int:
         return len(self.customers)
+
+    def only(self, keep: npt.NDArray[np.bool_]) -> Decoded:
+        """The rows where `keep` (n,) is true."""
+        customers = [customer for customer, kept in zip(self.customers, keep.tolist(), strict=True) if kept]
+        return Decoded(
+            self.rows[keep],
+            customers,
+            self.times[keep],
+            self.messages[keep],
+            self.numbers[:, keep],
+            self.codes[:, keep],
+            self.hashes[:, keep],
+            self.rejected,
+        )

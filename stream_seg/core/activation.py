@@ -1,0 +1,42 @@
+"""An activation: everything that decides, put in force at one place of each log."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from stream_seg.core.definition import Definition, Feature
+from stream_seg.core.model import ModelVersion
+
+ENGINE = 1  # raised when the same log would be decided differently than before
+
+
+class Activation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What LABEL works by from this record on: no file and no clock of a worker decides anything.
+
+    number    grows by one; a lower number that arrives late is ignored
+    engine    the least engine that can decide this log
+    model     None until the first one is learned
+    retained  features of an earlier definition that `model` still needs, under names of their own
+    aliases   column of `model` -> column of the plan, where a retained feature bears another name
+    ramp      walk: known customers adopt it at their next daily visit; now: all of them at once
+    who, why  for the record; `at`: ms
+    """
+
+    number: int
+    engine: int = ENGINE
+    definition: Definition
+    feature_set_version: str
+    model: ModelVersion | None = None
+    retained: tuple[Feature, ...] = ()
+    aliases: dict[str, str] = {}
+    ramp: Literal["walk", "now"] = "walk"
+    who: str
+    at: int
+    why: str
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """Everything that records must hold while this activation is in force."""
+        return self.definition.features + self.retained

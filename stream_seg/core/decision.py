@@ -1,0 +1,51 @@
+"""Which segment, and whether to move, compiled."""
+
+from __future__ import annotations
+
+from stream_seg.core.model import Float64, Int64, ModelArrays
+from stream_seg.core.numerics import kernel
+from stream_seg.core.record import CANDIDATE, CANDIDATE_SINCE, SEGMENT
+
+STAY, WAIT, MOVE = 0, 1, 2
+
+
+@kernel
+def distances(models: ModelArrays, a: int, x: Float64, out: Float64) -> int:
+    """Squared distances of x to the centres of activation row a, into `out`; returns the nearest (lowest on a tie)."""
+    k = models.k[a]
+    for j in range(k):
+        out[j] = 0.0
+    for f in range(x.shape[0]):
+        inverse = models.inverse[a, f]
+        if inverse != 0.0:
+            z = (min(max(x[f], models.low[a, f]), models.high[a, f]) - models.mean[a, f]) * inverse
+            for j in range(k):
+                gap = z - models.centers[a, f, j]
+                out[j] += gap * gap
+    best = 0
+    for j in range(1, k):
+        if out[j] < out[best]:
+            best = j
+    return best
+
+
+@kernel
+def decide(models: ModelArrays, a: int, words: Int64, s: int, t: int, best: int, d: Float64) -> int:
+    """What becomes of row s at instant t: `STAY`, `WAIT` (its candidate changes) or `MOVE` to `best`.
+
+    A customer without a segment takes the nearest at once. One with a segment moves when the nearest is nearer by
+    the margin, for the whole dwell.
+    """
+    k = models.k[a]
+    if k == 0:
+        return STAY
+    current = words[s, SEGMENT] - 1
+    if current < 0 or current >= k:
+        return MOVE
+    if best == current or not d[best] < (1.0 - models.margin[a]) * d[current]:
+        return WAIT if words[s, CANDIDATE] != 0 else STAY
+    if models.dwell[a] == 0:
+        return MOVE
+    if words[s, CANDIDATE] != best + 1:
+        return WAIT
+    return MOVE if t - words[s, CANDIDATE_SINCE] >= models.dwell[a] else STAY

@@ -1,0 +1,312 @@
+"""State to numbers, compiled: what an event adds to the cells, and what the columns say at an instant.
+
+Silence measures (`recency`, `tenure`, `mean_gap`, `decayed_sum`) would change every millisecond. They are *defined*
+on a grid instead: read at the customer's last event, then at steps that grow with the silence (a sixteenth of it,
+at least ``evaluate_every``), the first one shifted by a phase from the customer's hash. So between events every
+column changes at instants that are known beforehand.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from stream_seg.core.numerics import halved, inlined, kernel, log, log1p
+from stream_seg.core.plan import (
+    CELL,
+    DAYS,
+    DECAY,
+    EMPTY,
+    END_CELL,
+    EVALUATE_EVERY,
+    FIRST,
+    FIRST_CELL,
+    GAPS,
+    GROUP,
+    HEAD,
+    HIGH,
+    INPUT,
+    LAST,
+    LATEST,
+    LATEST_CODE,
+    LOG,
+    LOOSE,
+    LOW,
+    MAX,
+    NUMBER,
+    ON_SITE,
+    READ,
+    READ_DECAY,
+    READ_EXTREME,
+    READ_GAP,
+    READ_LATEST,
+    READ_MEAN,
+    READ_ONE_HOT,
+    READ_ORDINAL,
+    READ_RATIO,
+    READ_RECENCY,
+    READ_SKETCH,
+    READ_SUM,
+    READ_TENURE,
+    READ_TREND,
+    SCALE,
+    SESSIONS,
+    SIZE,
+    SKETCH,
+    SUM,
+    TILE,
+    TILES,
+    USES_GRID,
+    WHERE,
+    WORD,
+    A,
+    B,
+    Float64,
+    Int64,
+    PlanArrays,
+)
+from stream_seg.core.record import EVENT_AT, FIRST_EVENT, HASH
+from stream_seg.core.windows import (
+    NEVER,
+    keep_extreme,
+    look_at,
+    move_on,
+    occupy,
+    tile_of,
+    windowed_extreme,
+)
+
+
+class Scratch(NamedTuple):
+    """Working space: `span`, `sums` as `look_at` fills them; the vector `raw` and `x`; `d`, distances to centres."""
+
+    span: Int64
+    sums: Float64
+    raw: Float64
+    x: Float64
+    d: Float64
+
+
+@kernel
+def grid_point(plan: PlanArrays, words: Int64, s: int, t: int) -> tuple[int, int]:
+    """The last grid point at or before t (t is not before the customer's last event), and the next one."""
+    if plan.settings[USES_GRID] == 0:
+        return words[s, EVENT_AT], NEVER
+    every = plan.settings[EVALUATE_EVERY]
+    origin = words[s, EVENT_AT]
+    offset = np.int64(0)
+    following = np.int64(1) + ((words[s, HASH] & 0xFFFFFFFF) * every >> 32)
+    while origin + following <= t:
+        offset = following
+        following = offset + max(every, offset >> 4)
+    return origin + offset, origin + following
+
+
+@kernel
+def add_event(
+    plan: PlanArrays, words: Int64, floats: Float64, s: int, now: int, t: int, mask: int,
+    numbers: Float64, codes: Int64, hashes: Int64, r: int,
+) -> None:  # fmt: skip
+    """Adds row r (event time t, condition mask) to every cell that it matches; `now` >= t is the customer's time."""
+    for c in range(plan.settings[LOOSE]):
+        where = plan.cells[c, WHERE]
+        if where < 0 or (mask >> where) & 1:
+            _add_loose(plan, words, floats, s, c, t, numbers, codes, hashes, r)
+    for g in range(plan.groups.shape[0]):
+        move_on(plan, words, s, g, tile_of(plan, words, s, g, now))
+        tile = tile_of(plan, words, s, g, t)
+        fits = tile > words[s, plan.groups[g, HEAD]] - plan.groups[g, TILES]
+        for c in range(plan.groups[g, FIRST_CELL], plan.groups[g, END_CELL]):
+            where = plan.cells[c, WHERE]
+            if (where < 0 or (mask >> where) & 1) and _add_tiled(
+                plan, words, floats, s, c, g, tile, fits, t, numbers, hashes, r
+            ):
+                occupy(plan, words, s, g, tile)
+
+
+@inlined
+def _input(plan: PlanArrays, c: int, numbers: Float64, r: int) -> float:
+    """What row r adds to cell c: a number, 1 for its presence, or NaN where the event does not have the field."""
+    at = plan.cells[c, INPUT]
+    if at == -1:
+        return 1.0
+    if at >= 0:
+        return numbers[at, r]
+    return 1.0 if numbers[-2 - at, r] == numbers[-2 - at, r] else math.nan
+
+
+@inlined
+def _add_tiled(
+    plan: PlanArrays, words: Int64, floats: Float64, s: int, c: int, g: int, tile: int, fits: bool, t: int,
+    numbers: Float64, hashes: Int64, r: int,
+) -> bool:  # fmt: skip
+    """Adds to a cell with tiles; says whether its tile now holds something."""
+    kind = plan.cells[c, CELL]
+    tiles = plan.groups[g, TILES]
+    first = plan.cells[c, TILE]
+    at = first + tile % tiles
+    if kind in (SESSIONS, ON_SITE):
+        last = words[s, first - 1]
+        if t > last:
+            words[s, first - 1] = t
+        if t <= last or not fits:
+            return False
+        within = last != 0 and t - last <= plan.scales[c]
+        if kind == SESSIONS:
+            if within:
+                return False
+            floats[s, at] += 1.0
+        else:
+            if not within:
+                return False
+            floats[s, at] += (t - last) / 1000.0
+        return True
+    if not fits:
+        return False
+    if kind == SKETCH:
+        value = hashes[plan.cells[c, INPUT], r]
+        if value == 0:
+            return False
+        at = first + (value & 0x7FFFFFFFFFFFFFFF) % plan.cells[c, SIZE]
+        if words[s, at] < tile + 1:
+            words[s, at] = tile + 1
+        return True
+    if kind == DAYS:
+        floats[s, at] = 1.0
+        return True
+    x = _input(plan, c, numbers, r)
+    if x != x:
+        return False
+    if kind == SUM:
+        floats[s, at] += x
+    else:
+        keep_extreme(words, floats, s, at, kind, x)
+    return True
+
+
+@kernel
+def _add_loose(
+    plan: PlanArrays, words: Int64, floats: Float64, s: int, c: int, t: int,
+    numbers: Float64, codes: Int64, hashes: Int64, r: int,
+) -> None:  # fmt: skip
+    """Adds to a cell without tiles."""
+    kind = plan.cells[c, CELL]
+    at = plan.cells[c, WORD]
+    if kind == DECAY:
+        x = _input(plan, c, numbers, r)
+        if x == x:
+            last = words[s, at + 1]
+            if t >= last:
+                floats[s, at] = floats[s, at] * halved((t - last) / plan.scales[c]) + x if last else x
+                words[s, at + 1] = t
+            else:
+                floats[s, at] += x * halved((last - t) / plan.scales[c])
+    elif kind == LAST:
+        words[s, at] = max(words[s, at], t)
+    elif kind == FIRST:
+        words[s, at] = t if words[s, at] == 0 else min(words[s, at], t)
+    elif kind == GAPS:
+        words[s, at] = t if words[s, at] == 0 else min(words[s, at], t)
+        words[s, at + 1] = max(words[s, at + 1], t)
+        words[s, at + 2] += 1
+    elif t >= words[s, at + 1]:
+        if kind == LATEST:
+            x = _input(plan, c, numbers, r)
+            if x == x:
+                floats[s, at] = x
+                words[s, at + 1] = t
+        elif kind == LATEST_CODE:
+            code = codes[plan.cells[c, INPUT], r]
+            if code >= 0:
+                words[s, at] = plan.codes[plan.cells[c, SIZE] + code]
+                words[s, at + 1] = t
+        else:
+            value = hashes[plan.cells[c, INPUT], r]
+            if value != 0:
+                words[s, at] = 1 + (value & 0x7FFFFFFFFFFFFFFF) % plan.cells[c, SIZE]
+                words[s, at + 1] = t
+
+
+@inlined
+def transformed(plan: PlanArrays, f: int, value: float) -> float:
+    """Column f after clip and log1p (of a negative value: minus the log1p of its size)."""
+    value = min(max(value, plan.tuning[f, LOW]), plan.tuning[f, HIGH])
+    if plan.reads[f, LOG] and value != 0.0:
+        value = log1p(value) if value > 0.0 else -log1p(-value)
+    return value
+
+
+@kernel
+def read_columns(plan: PlanArrays, words: Int64, floats: Float64, s: int, t: int, work: Scratch) -> None:
+    """The vector of row s at instant t, into ``work.raw`` (real units) and ``work.x`` (after clip and log1p)."""
+    look_at(plan, words, floats, s, t, work.span, work.sums)
+    grid, _ = grid_point(plan, words, s, t)
+    for f in range(plan.reads.shape[0]):
+        if plan.reads[f, READ] == READ_SUM:
+            value = work.sums[plan.reads[f, A]]
+        else:
+            value = _read(plan, words, floats, s, f, grid, work)
+        work.raw[f] = value
+        work.x[f] = transformed(plan, f, value)
+
+
+@kernel
+def _read(plan: PlanArrays, words: Int64, floats: Float64, s: int, f: int, grid: int, work: Scratch) -> float:
+    """One column in real units; derived columns read the earlier ones from ``work.raw``."""
+    raw, span = work.raw, work.span
+    kind = plan.reads[f, READ]
+    a = plan.reads[f, A]
+    b = plan.reads[f, B]
+    empty = plan.tuning[f, EMPTY]
+    if kind == READ_RATIO or kind == READ_TREND:
+        if raw[b] == 0.0:
+            return empty
+        return raw[a] / raw[b] if kind == READ_RATIO else raw[a] * plan.tuning[f, SCALE] / raw[b]
+    if kind == READ_MEAN:
+        return work.sums[a] / work.sums[b] if work.sums[b] > 0.0 else empty
+    if kind == READ_EXTREME:
+        g = plan.cells[a, GROUP]
+        value = windowed_extreme(
+            words, floats, s, plan.cells[a, TILE], plan.groups[g, TILES], span[g, 1], span[g, 2],
+            plan.cells[a, CELL] == MAX,
+        )  # fmt: skip
+        return value if value == value else empty
+    if kind == READ_SKETCH:
+        return _distinct(words, s, plan.cells[a, WORD], plan.cells[a, SIZE], span[plan.cells[a, GROUP], 0])
+    at = plan.cells[a, WORD]
+    if kind == READ_DECAY:
+        if words[s, at + 1] == 0:
+            return 0.0
+        return floats[s, at] * halved(max(grid - words[s, at + 1], 0) / plan.scales[a])
+    if kind == READ_RECENCY:
+        since = words[s, at] if words[s, at] else words[s, FIRST_EVENT]
+        return max(grid - since, 0) / 1000.0
+    if kind == READ_TENURE:
+        return max(grid - words[s, at], 0) / 1000.0 if words[s, at] else empty
+    if kind == READ_GAP:
+        events = words[s, at + 2]
+        if events > 1:
+            return (words[s, at + 1] - words[s, at]) / 1000.0 / (events - 1)
+        return max(grid - words[s, FIRST_EVENT], 0) / 1000.0
+    if kind == READ_LATEST:
+        return floats[s, at] if words[s, at + 1] else empty
+    if kind == READ_ORDINAL:
+        return float(words[s, at])
+    if kind == READ_ONE_HOT:
+        return 1.0 if words[s, at] == plan.reads[f, NUMBER] else 0.0
+    return float((words[s, at] >> plan.reads[f, NUMBER]) & 1)  # READ_BIT
+
+
+@kernel
+def _distinct(words: Int64, s: int, first: int, size: int, oldest: int) -> float:
+    """Linear counting (Whang et al., 1990) over the registers that were hit in tile `oldest` or later."""
+    hit = 0
+    for w in range(first, first + size):
+        if words[s, w] > oldest:
+            hit += 1
+    if hit == 0:
+        return 0.0
+    free = size - hit if hit < size else 0.5
+    return -size * log(free / size)

@@ -1,0 +1,125 @@
+"""A model version: the immutable thing that labels customers, and its arrays for the fold.
+
+Centres, scaler and quantile clips are one published unit: a scaler that moved under fixed centres would move labels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from stream_seg.errors import Stop
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+
+
+class ModelVersion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One published version. Vectors are the columns of `columns`, after clip and log1p.
+
+    centers      k rows in scaled space: z = (clamp(x, clip_low, clip_high) - mean) / scale
+    mean, scale  of x, per column; a scale of 0 leaves the column out
+    segments     the names of segments 0 … k-1
+    samples      customers it was learned from; trained_at: ms, the boundary it was learned at
+    checksum     of everything else (`sealed`); `verify` raises when it does not hold
+    """
+
+    version: int
+    tier: str
+    feature_set_version: str
+    learner: str
+    columns: tuple[str, ...]
+    centers: tuple[tuple[float, ...], ...]
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+    clip_low: tuple[float | None, ...]
+    clip_high: tuple[float | None, ...]
+    segments: tuple[str, ...]
+    samples: int
+    trained_at: int
+    checksum: str = ""
+
+    @property
+    def k(self) -> int:
+        return len(self.centers)
+
+    def sealed(self) -> ModelVersion:
+        """The same version with its checksum."""
+        return msgspec.structs.replace(self, checksum=self._digest())
+
+    def verify(self) -> ModelVersion:
+        """Itself, or `Stop` where a byte of it was changed or lost."""
+        if self.checksum != self._digest():
+            raise Stop(f"model version {self.version} does not match its checksum; the version before stays in force")
+        return self
+
+    def _digest(self) -> str:
+        bare = msgspec.structs.replace(self, checksum="")
+        return hashlib.sha256(msgspec.json.encode(bare, order="sorted")).hexdigest()
+
+
+class ModelArrays(NamedTuple):
+    """The models in use, one row per activation (a), over the columns of the current plan (f); centres (a, f, k).
+
+    number: activation numbers; k: 0 where the activation has no model.
+    """
+
+    number: Int64
+    k: Int64
+    version: Int64
+    dwell: Int64
+    margin: Float64
+    mean: Float64
+    inverse: Float64
+    low: Float64
+    high: Float64
+    centers: Float64
+
+
+class InForce(NamedTuple):
+    """What one activation lays down about labelling."""
+
+    number: int
+    model: ModelVersion | None
+    margin: float
+    dwell: int
+
+
+def model_arrays(activations: Sequence[InForce], columns: Sequence[str]) -> ModelArrays:
+    """The arrays for the fold. Raises `Stop` when a model needs a column that the plan does not have."""
+    a, f = len(activations), len(columns)
+    most = max((x.model.k for x in activations if x.model), default=1)
+    arrays = ModelArrays(
+        number=np.array([x.number for x in activations], np.int64),
+        k=np.array([x.model.k if x.model else 0 for x in activations], np.int64),
+        version=np.array([x.model.version if x.model else 0 for x in activations], np.int64),
+        dwell=np.array([x.dwell for x in activations], np.int64),
+        margin=np.array([x.margin for x in activations], np.float64),
+        mean=np.zeros((a, f)),
+        inverse=np.zeros((a, f)),
+        low=np.full((a, f), -np.inf),
+        high=np.full((a, f), np.inf),
+        centers=np.zeros((a, f, most)),
+    )
+    at = {name: i for i, name in enumerate(columns)}
+    for row, x in enumerate(activations):
+        if x.model is None:
+            continue
+        missing = [name for name in x.model.columns if name not in at]
+        if missing:
+            raise Stop(f"model version {x.model.version} needs columns that are not computed: {', '.join(missing)}")
+        for i, name in enumerate(x.model.columns):
+            f = at[name]
+            low, high, scale = x.model.clip_low[i], x.model.clip_high[i], x.model.scale[i]
+            arrays.mean[row, f] = x.model.mean[i]
+            arrays.inverse[row, f] = 1.0 / scale if scale > 0 else 0.0
+            arrays.low[row, f] = -np.inf if low is None else low
+            arrays.high[row, f] = np.inf if high is None else high
+            for j, center in enumerate(x.model.centers):
+                arrays.centers[row, f, j] = center[i] if scale > 0 else 0.0
+    return arrays

@@ -1,0 +1,144 @@
+"""What a fold decided, as things to write and to publish."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from stream_seg.core.activation import Activation
+from stream_seg.core.engine import Engine
+from stream_seg.core.fold import CAUSES, FORGOTTEN, MOVED, VISIT, explain
+from stream_seg.core.model import Float64
+from stream_seg.core.record import HASH, INCARNATION, SEGMENT, SEQUENCE, SINCE
+from stream_seg.pipeline.residents import Residents
+from stream_seg.ports import Message
+from stream_seg.wire.output import Movement, label_message, movement_messages, rfc3339, sample_message
+
+TOP = 3  # features that a movement names
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Remembered(msgspec.Struct, frozen=True, array_like=True):
+    """One movement in a customer's stored history."""
+
+    sequence: int
+    previous: int | None
+    segment: int | None
+    cause: str
+    at: int
+    model_version: int | None
+
+
+remembered = msgspec.msgpack.Decoder(Remembered).decode
+
+
+class Outcome:
+    """Collects the emissions of one batch in order.
+
+    messages  for the outbox; counts: increments; history: (customer, entry); forgotten: rows to erase
+    """
+
+    def __init__(self, engine: Engine, activations: list[Activation], partition: int, now: int, origin: str) -> None:
+        self.engine = engine
+        self.activations = activations  # as the rows of the model arrays
+        self.partition = partition
+        self.decided_at = rfc3339(now)
+        self.origin = origin
+        self.messages: list[Message] = []
+        self.counts: Counter[bytes] = Counter()
+        self.history: list[tuple[bytes, bytes]] = []
+        self.forgotten: set[int] = set()
+
+    def take(self, residents: Residents) -> None:
+        """Takes what the fold left in ``residents.out`` and makes room there."""
+        out = residents.out
+        used = int(out.used[0])
+        rows = out.ints[:used].tolist()
+        for i, row in enumerate(rows):
+            if row[0] == VISIT:
+                self._visited(residents, row, out.after[i])
+            else:
+                self._moved(residents, row, out.distance[i].tolist(), out.before[i], out.after[i])
+        out.used[0] = 0
+
+    def _moved(
+        self, residents: Residents, row: list[int], distance: list[float], before: Float64, after: Float64
+    ) -> None:
+        kind, slot, _, at, previous, segment, sequence, cause, incarnation, a, _, _ = row
+        customer = residents.ids[slot]
+        old, new = (None if previous < 0 else previous), (None if segment < 0 else segment)
+        if kind == FORGOTTEN:
+            self.forgotten.add(slot)
+            new = None
+        nearest, second, _ = distance
+        known = new is not None and second == second
+        movement = Movement(
+            customer=customer,
+            incarnation=incarnation,
+            sequence=sequence,
+            previous=old,
+            segment=new,
+            cause=cause,
+            at=at,
+            confidence=_rounded(second / (nearest + second) if nearest + second else 0.5) if known else None,
+            margin=_rounded(1.0 - nearest / second if second else 0.0) if known else None,
+            top_features=self._reasons(a, previous, segment, before, after) if kind == MOVED else [],
+        )
+        activation = self.activations[a]
+        if old is not None or new is not None:
+            self.messages += movement_messages(movement, activation, self.decided_at, self.origin)
+        if old is not None:
+            self.counts[b"s:%d" % old] -= 1
+        if new is not None:
+            self.counts[b"s:%d" % new] += 1
+        name = CAUSES[cause]
+        self.counts[b"c:" + name.encode()] += 1
+        version = activation.model.version if activation.model else None
+        self.history.append((customer, _encode(Remembered(sequence, old, new, name, at, version))))
+
+    def _reasons(self, a: int, previous: int, segment: int, before: Float64, after: Float64) -> list[dict[str, Any]]:
+        plan, models = self.engine.plan, self.engine.models
+        effects = np.empty(len(after))
+        explain(plan.arrays, models, a, after, previous, segment, effects)
+        best = sorted(range(len(effects)), key=lambda f: (-effects[f], f))[:TOP]
+        return [
+            {
+                "feature": plan.columns[f].name,
+                "before": None if math.isnan(before[f]) else float(before[f]),
+                "after": float(after[f]),
+                "effect": _rounded(float(effects[f])),
+            }
+            for f in best
+            if effects[f] > 0
+        ]
+
+    def _visited(self, residents: Residents, row: list[int], vector: Float64) -> None:
+        """The daily walk came by: the sample, and the current label once more."""
+        _, slot, _, at, _, _, _, _, incarnation, a, number, last_event = row
+        words = residents.people.words
+        customer = residents.ids[slot]
+        tier = self.engine.activation.definition.tier
+        self.messages.append(
+            sample_message(
+                customer, incarnation, number, at, last_event, int(words[slot, HASH]), vector.tolist(),
+                self.engine.activation.number, self.partition, tier,
+            )
+        )  # fmt: skip
+        segment = int(words[slot, SEGMENT]) - 1
+        if segment >= 0:
+            self.messages.append(
+                label_message(
+                    customer, int(words[slot, INCARNATION]), int(words[slot, SEQUENCE]), segment,
+                    int(words[slot, SINCE]), at, self.activations[a],
+                )
+            )  # fmt: skip
+
+
+def _rounded(x: float) -> float:
+    """Six decimals are plenty for people and half the bytes."""
+    return round(x, 6)

@@ -1,0 +1,109 @@
+"""Owning one slot: claim, write, relay. LABEL and LEARN both stand on this.
+
+A worker owns a partition when it has raised the slot's claim *and then* committed an offset that Kafka accepted:
+Kafka refuses a worker whose assignment has ended, so a zombie that raised the claim too never writes. Each write
+carries the claim and the revision it expects, so it happens once however often it is sent.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from stream_seg.errors import Fenced, GuardMismatch, StateLost
+from stream_seg.ports import (
+    Claim,
+    Commit,
+    Committed,
+    LogRange,
+    Message,
+    OutboxEntry,
+    Publish,
+    ReadOutbox,
+    Slot,
+    SlotState,
+    Step,
+    Trim,
+    Write,
+)
+
+GUARD = "guard"
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(list[Message]).decode
+
+
+class SlotOwner:
+    """The owner's side of one slot. Create a new one for every claim.
+
+    pending   outbox entries not yet acknowledged and trimmed: (id, messages), oldest first
+    """
+
+    def __init__(self, slot: Slot, topic: str) -> None:
+        self.slot = slot
+        self.topic = topic
+        self.claim = 0
+        self.rev = 0
+        self.guard = ""
+        self.pending: deque[tuple[int, list[Message]]] = deque()
+        self.waiting = 0  # messages in `pending`
+
+    def open(self, offset_in: Any) -> Step[tuple[Mapping[str, bytes], int]]:
+        """Claims the slot; returns its meta fields and the offset to read from.
+
+        ``offset_in(meta)`` finds the applied offset in the meta fields. Raises `Fenced` when the assignment ended
+        meanwhile, `GuardMismatch` when the log is another one, `StateLost` when Redis lost what the group had done.
+        """
+        state: SlotState = yield Claim(self.slot)
+        log: LogRange = yield Committed(self.topic, self.slot.partition)
+        self.claim, self.rev, self.guard = state.claim, state.rev, log.guard
+        offset = self._start(state.meta, log, offset_in)
+        if not (yield Commit(self.topic, self.slot.partition, offset)):
+            raise Fenced(f"partition {self.slot.partition} was assigned to another worker while it was being claimed")
+        entries: list[OutboxEntry] = yield ReadOutbox(self.slot)
+        self.pending = deque((entry.id, _unpack(entry.body)) for entry in entries)
+        self.waiting = sum(len(messages) for _, messages in self.pending)
+        return state.meta, offset
+
+    def _start(self, meta: Mapping[str, bytes], log: LogRange, offset_in: Any) -> int:
+        place = f"{self.topic} partition {self.slot.partition}"
+        if not meta:
+            if log.committed is not None and log.committed > log.first:
+                raise StateLost(
+                    f"{place}: the consumer group has read up to {log.committed}, but Redis holds no state for it. "
+                    "Point redis.url at the right database, restore a snapshot, or reset the group's offsets to rebuild"
+                )
+            return log.first
+        if meta[GUARD].decode() != log.guard:
+            raise GuardMismatch(
+                f"{place}: the state in Redis was built from {meta[GUARD].decode()}, the topic is {log.guard} "
+                "(topic id:partitions:partitioner). A re-created or re-partitioned topic needs a new name and new state"
+            )
+        offset: int = offset_in(meta)
+        if offset < log.first:
+            raise StateLost(f"{place}: Redis stands at {offset}, but the log begins at {log.first}: records are lost")
+        if offset > log.next:
+            raise StateLost(f"{place}: Redis stands at {offset}, but the log ends at {log.next}: the log lost records")
+        return offset
+
+    def write(self, *, meta: Mapping[str, bytes], messages: Sequence[Message] = (), **change: Any) -> Step[None]:
+        """One atomic change; `messages` go to the outbox with it. Raises `Fenced`."""
+        call = b"%d:%d" % (self.claim, self.rev)
+        outbox = _pack(list(messages)) if messages else None
+        fields = dict(meta) if self.rev else {GUARD: self.guard.encode(), **meta}
+        yield Write(self.slot, self.claim, self.rev, call, meta=fields, outbox=outbox, **change)
+        self.rev += 1
+        if messages:
+            self.pending.append((self.rev, list(messages)))
+            self.waiting += len(messages)
+
+    def relay(self) -> Step[None]:
+        """Publishes what is pending, in order, and forgets it when Kafka has it."""
+        while self.pending:
+            entries = list(self.pending)
+            yield Publish([message for _, messages in entries for message in messages])
+            yield Trim(self.slot, self.claim, entries[-1][0])
+            for _ in entries:
+                self.waiting -= len(self.pending.popleft()[1])

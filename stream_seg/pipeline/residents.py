@@ -1,0 +1,140 @@
+"""The customers of one partition that a worker has at hand: a bounded cache, Redis written through.
+
+One owner per partition makes a cache safe. It is dropped whole on a refused write, on revoke and when the layout
+of records changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from stream_seg.core.engine import Engine, convert
+from stream_seg.core.fold import UNKNOWN, Emissions, People, emissions, refresh, scratch
+from stream_seg.core.hashing import customer_hash
+from stream_seg.core.model import Int64
+from stream_seg.core.plan import Plan
+from stream_seg.core.record import HASH, tag_of, unpack_into, unpack_rows
+from stream_seg.core.windows import NEVER
+from stream_seg.errors import Stop
+
+START = 1_024  # rows to begin with; doubles up to the capacity
+CAPACITY_OF_EMISSIONS = 2_048
+NOT_INDEXED = NEVER  # `indexed` of a customer who is not in the due index
+UNSEEN = np.int64(-1)  # `indexed` of a customer just loaded: nobody knows here
+
+
+class Residents:
+    """Rows of customers, found by id. Rows stay valid until the next `admit`.
+
+    capacity   most customers at hand; a batch may not touch more
+    indexed    (rows,) the instant under which Redis's due index has the customer, as far as known
+    """
+
+    def __init__(self, engine: Engine, layouts: dict[int, Plan], capacity: int) -> None:
+        self.engine = engine
+        self.layouts = layouts  # tag -> plan, for records not touched since the layout changed
+        self.tag = tag_of(engine.activation.number)
+        self.capacity = capacity
+        self.slots: dict[bytes, int] = {}
+        self.ids: list[bytes] = []
+        self.work = scratch(engine.plan.arrays, engine.models)
+        self.out: Emissions = emissions(CAPACITY_OF_EMISSIONS, len(engine.plan.columns))
+        self.batch = 0
+        self._allocate(min(START, capacity))
+
+    def _allocate(self, rows: int) -> None:
+        old = self.people if self.ids else None
+        words = np.zeros((rows, self.engine.plan.width), np.int64)
+        columns = len(self.engine.plan.columns)
+        self.people = People(
+            words,
+            words.view(np.float64),
+            np.full((rows, columns), np.nan),
+            np.full(rows, UNKNOWN, np.int64),
+            np.zeros(rows, np.int64),
+        )
+        indexed, used = np.full(rows, UNSEEN, np.int64), np.zeros(rows, np.int64)
+        if old is not None:
+            n = len(self.ids)
+            words[:n] = old.words[:n]
+            self.people.seen[:n], self.people.due[:n] = old.seen[:n], old.due[:n]
+            self.people.changed[:n] = old.changed[:n]
+            indexed[:n], used[:n] = self.indexed[:n], self.used[:n]
+        self.indexed, self.used = indexed, used
+
+    def missing(self, ids: Sequence[bytes]) -> list[bytes]:
+        """Those of `ids` that are not at hand, each once, in order."""
+        return list(dict.fromkeys(i for i in ids if i not in self.slots))
+
+    def admit(self, ids: Sequence[bytes], values: Sequence[bytes | None]) -> Int64:
+        """Brings loaded records in (None: nobody knows this customer yet); returns the rows of those that are new."""
+        slots = self._rooms(len(ids))
+        for slot, customer in zip(slots.tolist(), ids, strict=True):
+            self.slots[customer] = slot
+            if slot == len(self.ids):
+                self.ids.append(customer)
+            else:
+                self.ids[slot] = customer
+        self.people.words[slots] = 0
+        self.people.seen[slots] = np.nan
+        self.people.due[slots] = UNKNOWN
+        self.people.changed[slots] = 0
+        known = np.array([value is not None for value in values], np.bool_)
+        self._unpack(slots[known], [value for value in values if value is not None])
+        refresh(self.engine.plan.arrays, self.people, slots[known], self.work)
+        new = slots[~known]
+        hashes = [customer_hash(customer) for customer, value in zip(ids, values, strict=True) if value is None]
+        self.people.words[new, HASH] = np.array(hashes, np.uint64).view(np.int64)
+        self.indexed[slots[known]] = UNSEEN
+        self.indexed[new] = NOT_INDEXED
+        return new
+
+    def rows(self, ids: Sequence[bytes]) -> Int64:
+        """The rows of customers who are all at hand."""
+        found = np.fromiter(map(self.slots.__getitem__, ids), np.int64, len(ids))
+        self.used[found] = self.batch
+        return found
+
+    def begin(self, ids: Sequence[bytes]) -> None:
+        """A new batch begins: the customers `ids` may not be put out until the next one."""
+        self.batch += 1
+        get = self.slots.get
+        here = [slot for slot in map(get, dict.fromkeys(ids)) if slot is not None]
+        self.used[here] = self.batch
+
+    def _rooms(self, count: int) -> Int64:
+        """Rows for `count` more customers: free ones, then more memory, then those unused for longest."""
+        free = len(self.people.words) - len(self.ids)
+        while free < count and len(self.people.words) < self.capacity:
+            self._allocate(min(2 * len(self.people.words), self.capacity))
+            free = len(self.people.words) - len(self.ids)
+        fresh = np.arange(len(self.ids), len(self.ids) + min(free, count))
+        if count <= free:
+            return fresh
+        wanted = count - len(fresh)
+        idle = np.flatnonzero(self.used[: len(self.ids)] < self.batch)
+        if len(idle) < wanted:
+            raise Stop(f"a batch touches more customers than run.cache_mb can hold ({self.capacity}); raise it")
+        oldest = idle[np.argpartition(self.used[idle], wanted - 1)[:wanted]]
+        for slot in oldest.tolist():
+            self.slots.pop(self.ids[slot], None)
+        return np.concatenate([fresh, oldest])
+
+    def forget(self, slot: int) -> None:
+        """Drops a customer whose record is erased."""
+        self.slots.pop(self.ids[slot], None)
+        self.ids[slot] = b""
+        self.used[slot] = 0
+
+    def _unpack(self, slots: Int64, values: list[bytes]) -> None:
+        mine = np.array([value[1] == self.tag for value in values], np.bool_)
+        same = [value for value in values if value[1] == self.tag]
+        unpack_into(b"".join(same), np.cumsum([len(v) for v in same], dtype=np.int64), slots[mine], self.tag, self.people.words)
+        for slot, value in zip(slots[~mine].tolist(), (v for v in values if v[1] != self.tag), strict=True):
+            old = self.layouts.get(value[1])
+            if old is None:
+                raise Stop("a customer record bears a layout that no activation in use has; rebuild this partition")
+            row = unpack_rows(value, np.array([len(value)]), value[1], old.width)
+            self.people.words[slot] = convert(row, old, self.engine.plan, self.engine.activation.number)[0]

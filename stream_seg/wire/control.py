@@ -1,0 +1,103 @@
+"""Control records: what steers a log travels in the log, marked by the header ``ss-control``.
+
+==============  ==================================================  =======================================
+kind            written by                                          means
+==============  ==================================================  =======================================
+``activate``    apply, LEARN                                        decide by this from here on
+``tick``        the owner of an idle partition                      nothing; its append time moves the clock
+``sources``     INGEST, feeder                                      the clock waits for exactly these sources
+``progress``    INGEST, feeder, per source                          the source is read to the end as of then
+``end``         feeder                                              bounded input: nothing follows
+``passed-day``  LABEL, into ``samples``                             every sample up to then has been sent
+``apply``       apply, into ``samples``                             LEARN, number and publish this definition
+==============  ==================================================  =======================================
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from stream_seg.core.activation import Activation
+from stream_seg.core.definition import Definition
+from stream_seg.errors import Stop
+from stream_seg.ports import Message, Record
+
+HEADER = "ss-control"
+SOURCE = "ss-source"  # on records that INGEST wrote: <topic id>:<partition>:<offset> of the original
+
+ACTIVATE, TICK, SOURCES, PROGRESS, END, PASSED_DAY, APPLY = (
+    "activate", "tick", "sources", "progress", "end", "passed-day", "apply",
+)  # fmt: skip
+
+
+class Sources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The sources whose progress makes the clock, by name; a source not listed is not waited for."""
+
+    sources: tuple[str, ...]
+
+
+class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`source` has written everything up to `through` (ms)."""
+
+    source: str
+    through: int
+
+
+class PassedDay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Events partition `partition` (of so many) has sent every sample dated at or before `through` (ms)."""
+
+    partition: int
+    partitions: int
+    through: int
+
+
+class Apply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A person's wish: put this definition in force in so many events partitions.
+
+    `request` makes it recognisable when it is sent twice.
+    """
+
+    request: str
+    partitions: int
+    definition: Definition
+    who: str
+    at: int
+    why: str
+
+
+V = TypeVar("V")
+
+
+def kind_of(record: Record) -> str | None:
+    """The kind of a control record, or None for an event."""
+    for name, value in record.headers:
+        if name == HEADER:
+            return value.decode()
+    return None
+
+
+def control(topic: str, kind: str, value: msgspec.Struct | None, partition: int, *, barrier: bool = False) -> Message:
+    """A control record for one partition of a log."""
+    body = b"" if value is None else msgspec.json.encode(value)
+    return Message(topic, None, body, ((HEADER, kind.encode()),), partition, barrier)
+
+
+def read(record: Record, type_: type[V]) -> V:
+    """The value of a control record. Raises `Stop`: a log whose control records cannot be read cannot be followed."""
+    try:
+        return msgspec.json.decode(record.value or b"", type=type_)
+    except msgspec.DecodeError as error:
+        place = f"{record.topic}:{record.partition}:{record.offset}"
+        raise Stop(
+            f"the control record at {place} cannot be read ({error}); was it written by a newer version?"
+        ) from None
+
+
+def activation(record: Record) -> Activation:
+    """The activation in a control record, its model verified."""
+    found = read(record, Activation)
+    if found.model is not None:
+        found.model.verify()
+    return found
