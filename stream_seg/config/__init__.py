@@ -8,7 +8,7 @@
 """
 
 from stream_seg.config.load import DEFAULT_FILE, Config, load
-from stream_seg.config.sections import KafkaSettings, RedisSettings, RunSettings, SecuritySettings
+from stream_seg.config.settings import KafkaSettings, RedisSettings, RunSettings, SecuritySettings
 
 __all__ = [
     "DEFAULT_FILE",

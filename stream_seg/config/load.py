@@ -18,12 +18,10 @@ from stream_seg.config.scalars import shown
 from stream_seg.config.sections import (
     Document,
     FeatureSection,
-    KafkaSettings,
-    RedisSettings,
-    RunSettings,
     SegmentsSection,
     TimeSection,
 )
+from stream_seg.config.settings import KafkaSettings, RedisSettings, RunSettings
 from stream_seg.config.source import Source, read
 from stream_seg.core.definition import Definition
 

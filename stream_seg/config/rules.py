@@ -51,7 +51,7 @@ PARTS = {
 def check_parts(raw: dict[str, Any], path: KeyPath, tell: Tell) -> None:
     """Keys that the aggregate lacks, and keys that it has no use for."""
     aggregate = raw.get("aggregate")
-    if aggregate not in PARTS:
+    if not isinstance(aggregate, str) or aggregate not in PARTS:
         return
     parts = PARTS[aggregate]
     for key in parts.needs:

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BeforeValidator, Field
 
 from stream_seg.config.scalars import (
     Flag,
     Kind,
-    Memory,
     Number,
     Offset,
-    SecretFile,
     Text,
     duration,
     matching,
     number,
     one_of,
-    whole,
-    words,
 )
+from stream_seg.config.section import Section, Words, in_range
+from stream_seg.config.settings import KafkaSettings, RedisSettings, RunSettings
 from stream_seg.config.transforms import Transforms, pair_of_names
 from stream_seg.core.definition import DAY, MINUTE, SECOND
-
-
-class Section(BaseModel):
-    """One mapping of the file. Unknown keys are mistakes, values cannot be changed afterwards."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
 
 AGGREGATES = (
     "count", "sum", "mean", "max", "min", "decayed_sum", "distinct_days", "distinct", "recency", "tenure",
@@ -52,14 +42,9 @@ FieldPath = Annotated[
     BeforeValidator(matching(r"[^\s.][^.]*(\.[^.]+)*", "write the path to the value with dots: properties.price")),
     Kind("dotted path"),
 ]
-Words = Annotated[list[Text], BeforeValidator(words), Kind("list of text")]
 AtLeastZero = Annotated[int, BeforeValidator(duration(least=0)), Kind("duration")]
 FromOneSecond = Annotated[int, BeforeValidator(duration(least=SECOND)), Kind("duration")]
 FromOneMinute = Annotated[int, BeforeValidator(duration(least=MINUTE)), Kind("duration")]
-
-
-def _whole(least: int, most: int) -> Any:
-    return BeforeValidator(whole(least, most))
 
 
 class FeatureWords(Section):
@@ -81,7 +66,7 @@ class FeatureSection(Section):
     )
     where: Text | None = Field(default=None, description="condition on the event; without it every event counts")
     window: FromOneSecond | None = Field(default=None, description="how far back the feature looks")
-    tiles: Annotated[int, _whole(1, 400), Kind("whole number")] = Field(
+    tiles: Annotated[int, in_range(1, 400), Kind("whole number")] = Field(
         default=8, description="a window is this many whole tiles: its far edge is exact to one tile"
     )
     half_life: FromOneSecond | None = Field(default=None, description="after this long an event counts half")
@@ -97,8 +82,10 @@ class FeatureSection(Section):
         description="how a category becomes numbers: `ordinal`, `one_hot`, `hashed`, `binary`; others are *unknown*",
     )
     categories: Words = Field(default=[], description="the categories to be told apart (not for `hashed`)")
-    buckets: Annotated[int, _whole(2, 256), Kind("whole number")] = Field(default=8, description="for `encode: hashed`")
-    registers: Annotated[int, _whole(8, 4096), Kind("whole number")] = Field(
+    buckets: Annotated[int, in_range(2, 256), Kind("whole number")] = Field(
+        default=8, description="for `encode: hashed`"
+    )
+    registers: Annotated[int, in_range(8, 4096), Kind("whole number")] = Field(
         default=64, description="size of the sketch of `distinct`: more is more exact and larger"
     )
     empty: Number = Field(default=0.0, description="the value where there is nothing to measure")
@@ -179,9 +166,9 @@ class TimeSection(Section):
 class SegmentsSection(Section):
     """How many segments there are, how they are learned and when a customer moves."""
 
-    k: Annotated[int, _whole(2, 64), Kind("whole number")] = Field(default=6, description="number of segments")
+    k: Annotated[int, in_range(2, 64), Kind("whole number")] = Field(default=6, description="number of segments")
     learner: Text = Field(default="river", description="name of a registered learner")
-    warm_start: Annotated[int, _whole(2, 1_000_000), Kind("whole number")] = Field(
+    warm_start: Annotated[int, in_range(2, 1_000_000), Kind("whole number")] = Field(
         default=500, description="distinct customers before the first model"
     )
     publish_every: FromOneMinute = Field(default=7 * DAY, description="a new model version at most this often")
@@ -189,10 +176,10 @@ class SegmentsSection(Section):
         default=0.1, description="a customer moves when d²(new) < (1 - margin) · d²(current)"
     )
     dwell: AtLeastZero = Field(default=0, description="… and stays so for this long")
-    seed: Annotated[int, _whole(0, 2**31 - 1), Kind("whole number")] = Field(
+    seed: Annotated[int, in_range(0, 2**31 - 1), Kind("whole number")] = Field(
         default=7, description="of every random choice of the learner"
     )
-    table: Annotated[int, _whole(100, 1_000_000), Kind("whole number")] = Field(
+    table: Annotated[int, in_range(100, 1_000_000), Kind("whole number")] = Field(
         default=5_000, description="customers whose latest vector the learner keeps"
     )
     options: dict[str, Number] = Field(default={}, description="settings of the learner itself: name: number")
@@ -201,109 +188,10 @@ class SegmentsSection(Section):
 class LeverSection(Section):
     """What a person declares about one segment."""
 
-    segment: Annotated[int, _whole(0, 63), Kind("whole number")] = Field(description="number of the segment, from 0")
+    segment: Annotated[int, in_range(0, 63), Kind("whole number")] = Field(description="number of the segment, from 0")
     name: Text | None = Field(default=None, description="replaces the automatic name")
     lever: Text | None = Field(default=None, description="what to do for these customers")
     owner: Text | None = Field(default=None, description="who does it")
-
-
-_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
-_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
-
-
-class SecuritySettings(Section):
-    """How to reach a Kafka that asks who is there. Secrets come from files or from the environment, never from YAML."""
-
-    protocol: Annotated[str, BeforeValidator(one_of(*_PROTOCOLS)), Kind(" / ".join(_PROTOCOLS))] = Field(
-        default="PLAINTEXT", description="as Kafka's security.protocol"
-    )
-    mechanism: Annotated[str, BeforeValidator(one_of(*_MECHANISMS)), Kind(" / ".join(_MECHANISMS))] | None = Field(
-        default=None, description="with SASL"
-    )
-    username: Text | None = Field(default=None, description="with SASL")
-    password: SecretStr | None = Field(
-        default=None, description="only as STREAM_SEG_KAFKA__SECURITY__PASSWORD; in the file use `password_file`"
-    )
-    password_file: SecretFile | None = Field(default=None, description="file that holds the password")
-    ca_file: Text | None = Field(default=None, description="authorities to trust (PEM); default: the system's")
-    cert_file: Text | None = Field(default=None, description="own certificate (PEM)")
-    key_file: Text | None = Field(default=None, description="its key (PEM)")
-
-    @property
-    def secret(self) -> str | None:
-        """The password in clear, for the driver alone."""
-        given = self.password or self.password_file
-        return given.get_secret_value() if given else None
-
-
-class KafkaSettings(Section):
-    """The broker. Topics are called `<name>.<what>.v1`, consumer groups `<name>-<stage>`."""
-
-    bootstrap: Words = Field(default=["127.0.0.1:9092"], description="first brokers to ask, `host:port`")
-    partitions: Annotated[int, _whole(1, 10_000), Kind("whole number")] = Field(
-        default=4, description="of the topics that `topics create` makes; more need a migration later"
-    )
-    replication: Annotated[int, _whole(1, 9), Kind("whole number")] | None = Field(
-        default=None, description="copies of each topic; default: 3, or as many as there are brokers"
-    )
-    security: SecuritySettings = Field(default=SecuritySettings(), description="see *kafka.security*")
-
-
-class RedisSettings(Section):
-    """The store of every customer's state."""
-
-    url: Text = Field(
-        default="redis://127.0.0.1:6379/0", description="`redis://`, `rediss://` (TLS) or `unix://`, without a password"
-    )
-    username: Text | None = Field(default=None, description="of the ACL; default: Redis's own")
-    password: SecretStr | None = Field(
-        default=None, description="only as STREAM_SEG_REDIS__PASSWORD; in the file use `password_file`"
-    )
-    password_file: SecretFile | None = Field(default=None, description="file that holds the password")
-    memory: Memory | None = Field(
-        default=None,
-        description="what Redis may use: the embedded server's limit; `doctor` compares it with a real one's",
-    )
-
-    @property
-    def secret(self) -> str | None:
-        """The password in clear, for the driver alone."""
-        given = self.password or self.password_file
-        return given.get_secret_value() if given else None
-
-    @property
-    def connection_url(self) -> str:
-        """The URL with user and password in it, for the driver alone. Never shown.
-
-        >>> RedisSettings(url="redis://db:6379/0", password=SecretStr("p@ss")).connection_url
-        'redis://:p%40ss@db:6379/0'
-        """
-        if self.secret is None and self.username is None:
-            return self.url
-        login = quote(self.username or "", safe="")
-        if self.secret is not None:
-            login += f":{quote(self.secret, safe='')}"
-        parts = urlsplit(self.url)
-        return urlunsplit(parts._replace(netloc=f"{login}@{parts.netloc.rpartition('@')[2]}"))
-
-
-class RunSettings(Section):
-    """One worker process. Nothing here changes what is decided."""
-
-    max_batch: Annotated[int, _whole(1, 100_000), Kind("whole number")] = Field(
-        default=4_000, description="records of one partition taken at once at most"
-    )
-    cache_mb: Annotated[int, _whole(1, 65_536), Kind("whole number")] = Field(
-        default=64, description="hot customer records that a worker keeps in memory"
-    )
-    workers: Annotated[int, _whole(1, 256), Kind("whole number")] = Field(default=1, description="processes per stage")
-    metrics_port: Annotated[int, _whole(0, 65_535), Kind("port")] = Field(
-        default=0, description="Prometheus metrics of the first worker, the next ones count up; 0: none"
-    )
-    bind: Text = Field(default="127.0.0.1", description="address that metrics and health listen on")
-    outbox_limit: Annotated[int, _whole(1, 1_000_000), Kind("whole number")] = Field(
-        default=1_000, description="writes not yet published, above which a partition stops applying"
-    )
 
 
 class Document(Section):

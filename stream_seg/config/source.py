@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from stream_seg.config.problems import KeyPath, Problems, dotted
@@ -75,7 +77,13 @@ def read(path: Path, problems: Problems) -> Source:
     if text is None:
         return source
     try:
-        root = YAML(typ="safe", pure=True).compose(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ReusedAnchorWarning)
+            root = YAML(typ="safe", pure=True).compose(text)
+    except ReusedAnchorWarning as warning:
+        line, column = map(int, re.findall(r"line (\d+), column (\d+)", str(warning))[-1])
+        problems.at(line, column, "", "an anchor (`&name`) that is given twice, rename one of them")
+        return source
     except MarkedYAMLError as error:
         _syntax(error, text, problems)
         return source

@@ -130,6 +130,7 @@ FEATURE_MISTAKES = [
     ),
     ("- {name: a, aggregate: recency, empty: .nan}", "7:40: features[1].empty: nan is not a finite number"),
     ("- {name: a, aggregate: recency, words: {high: much}}", "7:33: features[1].words.low: is missing, add it"),
+    ("- {name: a, aggregate: [count]}", "7:24: features[1].aggregate: a list is not known here"),
     ("- recency", "7:3: features[1]: expected `key: value` lines, got `recency`"),
 ]
 
@@ -247,6 +248,7 @@ FILES: list[tuple[str | bytes, str]] = [
     ("name: [shop\n", "2:1: not YAML"),
     ("name: shop\n---\nname: b\n", "2:1: a second document"),
     ("name: *shop\n", "1:7: undefined alias 'shop', define it first"),
+    ("name: &a shop\ntime: &a {}\n", "2:7: an anchor (`&name`) that is given twice"),
     ("name: sh\x01op\n", "1:9: a control character"),
     ("name: " + "[" * 5000 + "\n", "1:1: nested too deep"),
 ]
