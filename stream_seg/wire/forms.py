@@ -8,9 +8,9 @@ are rewritten, so everything after this module knows one form only. In this orde
 3. ``type`` is one of Segment's and ``userId`` or ``anonymousId`` is there, or no mapping is declared: Segment spec
 4. the declared mapping
 
-The data of a CloudEvent is an object. If its `type` is one of Segment's it is a Segment call in an envelope; otherwise
-it becomes a track call named by the CloudEvent's `type`, with the data as properties. What the data does not say itself
-comes from the envelope: the customer from `subject`, the time from `time`, the message id from `source` and `id`.
+The data of a CloudEvent is an object or nothing. If it is a Segment call (as in 3.) the CloudEvent is its envelope, and
+says the time, the message id and the customer only where the call does not. Any other data becomes the properties of a
+track call: `type` is the event's name, `subject` the customer, `time` the timestamp, `source` and `id` the message id.
 """
 
 from __future__ import annotations
@@ -65,21 +65,15 @@ class _Look(msgspec.Struct, gc=False):
         return bytes(self.type) in _SEGMENT_TYPES and bool(bytes(self.userId) or bytes(self.anonymousId))
 
 
-class _Facts(msgspec.Struct, gc=False):
-    """An object whose fields nobody reads here."""
+class _Call(msgspec.Struct, gc=False):
+    """What a Segment call inside a CloudEvent may leave to its envelope."""
 
-
-class _Data(msgspec.Struct, gc=False):
-    """What the data of a CloudEvent says by itself."""
-
-    type: Raw = NOT_THERE
-    userId: str | None = None  # noqa: N815 - the name in the Segment spec
-    anonymousId: str | None = None  # noqa: N815 - the name in the Segment spec
+    message: str | None = msgspec.field(default=None, name="messageId")
+    user: str | None = msgspec.field(default=None, name="userId")
+    anonymous: str | None = msgspec.field(default=None, name="anonymousId")
     timestamp: str | None = None
-    receivedAt: str | None = None  # noqa: N815 - the name in the Segment spec
-    originalTimestamp: str | None = None  # noqa: N815 - the name in the Segment spec
-    properties: _Facts | None = None
-    traits: _Facts | None = None
+    received: str | None = msgspec.field(default=None, name="receivedAt")
+    original: str | None = msgspec.field(default=None, name="originalTimestamp")
 
 
 class _CloudEvent(msgspec.Struct, gc=False):
@@ -92,11 +86,12 @@ class _CloudEvent(msgspec.Struct, gc=False):
     datacontenttype: str | None = None
     dataschema: str | None = None
     data: Raw = NOT_THERE
+    data_base64: Raw = NOT_THERE
 
 
 _SEGMENT_TYPES = frozenset(f'"{kind}"'.encode() for kind in EVENT_TYPES)
 _look = msgspec.json.Decoder(_Look)
-_data = msgspec.json.Decoder(_Data)
+_call = msgspec.json.Decoder(_Call)
 _cloud_event = msgspec.json.Decoder(_CloudEvent)
 _parts = msgspec.json.Decoder(dict[str, Raw])
 _object = msgspec.json.Decoder(dict[str, Any])
@@ -151,9 +146,8 @@ def _open_structured(value: bytes) -> Opened:
         if error.code in {"wrong_type", "missing_type", "unsupported_type"}:
             raise rejection("invalid_cloudevent", error.path, error.reason) from error
         raise
-    _check_media(event.datacontenttype or "", "$.datacontenttype")
-    if bytes(event.data) == b"":
-        raise rejection("invalid_cloudevent", "$.data", "data is missing")
+    if bytes(event.data_base64):
+        raise rejection("unsupported_content_type", "$.data_base64", "binary data cannot be read as an event")
     return _rewrite(event, "$.data", _PATHS)
 
 
@@ -170,7 +164,7 @@ def _open_binary(value: bytes | None, headers: dict[str, bytes]) -> Opened:
     if texts["specversion"] != "1.0":
         raise rejection("invalid_cloudevent", "$headers.ce_specversion", f"{texts['specversion']!r} is not known")
     media = next((v for name, v in headers.items() if name.lower() == "content-type"), b"")
-    _check_media(media.decode("latin-1"), "$headers.content-type")
+    _check_media(media.decode("latin-1"))
     event = _CloudEvent(
         "1.0",
         texts["id"],
@@ -178,7 +172,7 @@ def _open_binary(value: bytes | None, headers: dict[str, bytes]) -> Opened:
         texts["type"],
         subject=texts["subject"] or None,
         time=texts["time"] or None,
-        data=Raw(check_text(value)),
+        data=Raw(check_text(value)) if value else NOT_THERE,
     )
     return _rewrite(event, "$", {ours: f"$headers.ce_{theirs[2:]}" for ours, theirs in _PATHS.items()})
 
@@ -186,37 +180,32 @@ def _open_binary(value: bytes | None, headers: dict[str, bytes]) -> Opened:
 _PATHS = {"$.event": "$.type", "$.userId": "$.subject", "$.timestamp": "$.time"}
 
 
-def _check_media(content_type: str, path: str) -> None:
+def _check_media(content_type: str) -> None:
     media = content_type.partition(";")[0].strip().lower()
     known = media in {"", "application/json"} or (media.startswith("application/") and media.endswith("+json"))
     if not known or media.startswith("application/cloudevents"):
-        raise rejection("unsupported_content_type", path, repr(content_type[:60]))
+        raise rejection("unsupported_content_type", "$headers.content-type", repr(content_type[:60]))
 
 
 def _rewrite(event: _CloudEvent, data_path: str, paths: dict[str, str]) -> Opened:
     """The Segment call of a CloudEvent whose data stands at `data_path` of the record."""
-    raw = bytes(event.data)
-    inside = Opened(raw, {"$": data_path})
+    data = bytes(event.data)
+    inside = Opened(data, {"$": data_path})
+    call: dict[str, Any] = {"messageId": f"{event.source}#{event.id}", "timestamp": event.time, "userId": event.subject}
+    if data in {b"", b"null"}:
+        return Opened(msgspec.json.encode({"type": "track", "event": event.type} | call), paths)
     try:
-        data = _decode(_data, raw)
+        if not _decode(_look, data).is_segment:
+            track = {"type": "track", "event": event.type, "properties": event.data}
+            return Opened(msgspec.json.encode(track | call), paths | {"$.properties": data_path})
+        said = _decode(_call, data)
     except BadEvent as error:
         raise inside.placed(error) from error
-    said: dict[str, str] = {}  # where in the record the customer and the time are
-    call: dict[str, Any] = {}
-    if data.timestamp is None and data.receivedAt is None and data.originalTimestamp is None:
-        call["timestamp"] = event.time
-        said["$.timestamp"] = paths["$.timestamp"]
-    if not usable(data.userId) and not usable(data.anonymousId) and event.subject is not None:
-        call["userId"] = event.subject
-        said["$.userId"] = paths["$.userId"]
-    message = f"{event.source}#{event.id}"
-    if bytes(data.type) in _SEGMENT_TYPES:
-        parts = _parts.decode(raw)
-        return Opened(msgspec.json.encode({"messageId": message} | parts | call), inside.paths | said)
-    parts = {name: part for name, part in _parts.decode(raw).items() if name in _OWN}
-    track = {"type": "track", "event": event.type, "messageId": message, "properties": event.data}
-    elsewhere = {"$.event": paths["$.event"], "$.properties": data_path}
-    return Opened(msgspec.json.encode(track | parts | call), inside.paths | elsewhere | said)
-
-
-_OWN = frozenset({"userId", "anonymousId", "timestamp", "receivedAt", "sentAt", "originalTimestamp", "traits"})
+    needed = {
+        "messageId": said.message is None,
+        "timestamp": said.timestamp is None and said.received is None and said.original is None,
+        "userId": event.subject is not None and not usable(said.user) and not usable(said.anonymous),
+    }
+    taken = {name: value for name, value in call.items() if needed[name]}
+    elsewhere = {path: place for path, place in paths.items() if path[2:] in taken}
+    return Opened(msgspec.json.encode(_parts.decode(data) | taken), inside.paths | elsewhere)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
+import msgspec
 
 WRITTEN = 1_717_149_600_000  # when a record was written unless a test says otherwise: 2024-05-31T10:00:00Z
 
@@ -37,7 +37,7 @@ def segment(**changes: Any) -> dict[str, Any]:
 
 
 def sent(value: Mapping[str, Any] | bytes | None, **record: Any) -> Sent:
-    return Sent(value if isinstance(value, bytes) or value is None else orjson.dumps(value), **record)
+    return Sent(value if isinstance(value, bytes) or value is None else msgspec.json.encode(value), **record)
 
 
 def cloud(data: bytes | None, **headers: str) -> Sent:
