@@ -1,0 +1,172 @@
+"""What the encoders write is what the schemas promise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import orjson
+import pytest
+from ruamel.yaml import YAML
+
+from stream_seg.core.activation import Activation
+from stream_seg.core.definition import DAY, Definition, Feature, Mapping, feature_set_version
+from stream_seg.core.engine import compile_engine
+from stream_seg.core.fold import CAUSES
+from stream_seg.core.model import ModelVersion
+from stream_seg.ports import Message
+from stream_seg.wire import control
+from stream_seg.wire.customers import PLACEHOLDERS
+from stream_seg.wire.definitions import Happened, definition_messages, model_message, passed_message
+from stream_seg.wire.output import Movement, label_message, movement_messages, sample_message
+from tests.contracts.examples import SCHEMAS as FILES
+from tests.contracts.examples import published
+
+SCHEMAS = {contract.name: contract for contract in published()}
+NOON = 1_772_366_400_000
+FEATURES = (Feature(name="orders", aggregate="count", window=28 * DAY), Feature(name="silence", aggregate="recency"))
+DEFINITION = Definition(name="shop", features=FEATURES, lateness=28 * DAY, forget_after=118 * DAY)
+MODEL = ModelVersion(
+    version=1,
+    tier="all",
+    feature_set_version=feature_set_version(DEFINITION),
+    learner="river",
+    columns=("orders", "silence"),
+    centers=((1.0, -1.0), (-1.0, 1.0)),
+    mean=(3.0, 9.0),
+    scale=(2.0, 0.0),
+    clip_low=(None, 0.0),
+    clip_high=(40.0, None),
+    segments=("Order often", "Lately silent"),
+    samples=20,
+    trained_at=NOON,
+).sealed()
+ACTIVATION = Activation(
+    number=2,
+    definition=DEFINITION,
+    feature_set_version=feature_set_version(DEFINITION),
+    model=MODEL,
+    who="ann",
+    at=NOON,
+    why="begin",
+)
+
+
+def refusals(name: str, value: bytes | None) -> list[str]:
+    assert value is not None
+    return [f"{e.instance_path}: {e.message}" for e in SCHEMAS[name].validator().iter_errors(orjson.loads(value))]
+
+
+def refused_headers(message: Message) -> list[str]:
+    headers = {name: value.decode() for name, value in message.headers}
+    contract = SCHEMAS["input/cloudevents-headers.v1"]
+    return [f"{e.instance_path}: {e.message}" for e in contract.validator().iter_errors(headers)]
+
+
+def moved(**changes: Any) -> Movement:
+    usual: dict[str, Any] = {
+        "customer": "Łódź:7".encode(),
+        "incarnation": 12,
+        "sequence": 3,
+        "previous": 0,
+        "segment": 1,
+        "cause": CAUSES.index("time"),
+        "at": NOON,
+        "confidence": 0.4,
+        "margin": 0.2,
+        "top_features": [{"feature": "silence", "before": 3.0, "after": None, "effect": 1.2}],
+    }
+    return Movement(**{**usual, **changes})
+
+
+@pytest.mark.parametrize(
+    "movement",
+    [
+        moved(),
+        moved(sequence=1, previous=None, margin=None, cause=CAUSES.index("backfill"), top_features=[]),
+        moved(segment=None, confidence=None, margin=None, cause=CAUSES.index("forgotten"), top_features=[]),
+    ],
+    ids=["between-segments", "first", "last"],
+)
+def test_a_movement_and_its_label_keep_their_contracts(movement: Movement) -> None:
+    change, label = movement_messages(movement, ACTIVATION, "2026-03-01T12:00:01.000Z", "live")
+    assert (change.topic, change.key) == ("segment-changes", movement.customer)
+    assert refusals("output/segment-changes.v1", change.value) == []
+    assert refused_headers(change) == []
+    assert (label.topic, label.key) == ("customer-segments", movement.customer)
+    if movement.segment is None:
+        assert label.value is None
+    else:
+        assert refusals("output/customer-segments.v1", label.value) == []
+        assert refused_headers(label) == []
+
+
+def test_a_label_that_is_sent_again_has_another_id_when_it_says_something_else() -> None:
+    first = label_message(b"C-1", 12, 3, 1, NOON, NOON, ACTIVATION)
+    again = label_message(b"C-1", 12, 3, 1, NOON, NOON + DAY, ACTIVATION)
+    assert refusals("output/customer-segments.v1", again.value) == []
+    assert dict(first.headers)["ce_id"] != dict(again.headers)["ce_id"]
+
+
+def test_every_cause_that_the_fold_knows_is_in_the_contract() -> None:
+    contract = SCHEMAS["output/segment-changes.v1"].schema["properties"]["cause"]["enum"]
+    assert set(CAUSES) <= set(contract)
+
+
+def test_a_sample_keeps_its_contract() -> None:
+    sample = sample_message(b"C-1", 12, 1, NOON, NOON - DAY, -7, [1.0, float("nan")], 2, 3, "all")
+    assert (sample.topic, sample.key) == ("samples", b"all")
+    assert refusals("internal/sample.v1", sample.value) == []
+
+
+def test_what_learn_publishes_keeps_its_contracts() -> None:
+    raw = np.array([[5.0, 3_600.0], [0.0, 2e6], [4.0, 60.0]])
+    history: dict[int, list[Happened]] = {}
+    plan = compile_engine([ACTIVATION]).plan
+    created = definition_messages(ACTIVATION, plan, raw, raw, history)
+    updated = definition_messages(ACTIVATION, plan, raw, raw, history)
+    assert [message.key for message in created] == [b"all:0", b"all:1"]
+    for message in [*created, *updated]:
+        assert refusals("output/segment-definitions.v1", message.value) == []
+        assert refused_headers(message) == []
+    model = model_message(MODEL)
+    assert (model.topic, model.key) == ("models", b"all:1")
+    assert refusals("output/models.v1", model.value) == []
+    assert refused_headers(model) == []
+    assert refusals("internal/learn-progress.v1", passed_message(0, NOON).value) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("activate", ACTIVATION),
+        (
+            "activate",
+            msgspec.structs.replace(ACTIVATION, model=None, ramp="now", retained=FEATURES, aliases={"a": "b"}),
+        ),
+        ("sources", control.Sources(("q3lZ:0", "q3lZ:1"))),
+        ("progress", control.Progress("q3lZ:0", NOON)),
+        ("passed-day", control.PassedDay(3, 4, NOON)),
+        ("apply", control.Apply("0b3f", 4, DEFINITION, "ann", NOON, "")),
+    ],
+)
+def test_a_control_record_keeps_its_contract(name: str, value: msgspec.Struct) -> None:
+    message = control.control("events", name, value, 0)
+    assert refusals(f"internal/{name}.v1", message.value) == []
+
+
+def test_contract_and_decoder_know_the_same_placeholders() -> None:
+    for form in ("segment.v1", "cloudevents.v1"):
+        assert set(SCHEMAS[f"input/{form}"].schema["$defs"]["usable"]["not"]["enum"]) == PLACEHOLDERS
+
+
+def test_the_mapping_contract_has_the_parts_that_a_definition_takes() -> None:
+    assert set(SCHEMAS["input/mapping.v1"].schema["properties"]) == set(Mapping.__struct_fields__)
+
+
+def test_a_control_header_is_listed_for_every_kind() -> None:
+    kinds = {control.ACTIVATE, control.TICK, control.SOURCES, control.PROGRESS, control.END}
+    kinds |= {control.PASSED_DAY, control.APPLY}
+    document = YAML(typ="safe").load(FILES / "asyncapi.yaml")
+    assert set(document["components"]["schemas"]["controlHeaders"]["properties"]["ss-control"]["enum"]) == kinds
