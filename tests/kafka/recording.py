@@ -48,7 +48,7 @@ class Recorder:
     during: Callable[[int, Sequence[Record]], Awaitable[object]] = nothing
     stopped: list[tuple[TopicPartition, Stop]] = field(default_factory=list)
 
-    def partition(self, topic: str, partition: int) -> RecordingPartition:
+    def partition(self, topic: str, partition: int) -> RecordingPartition:  # noqa: ARG002 — StageHandler's signature
         return RecordingPartition(self, partition)
 
     def values(self, partition: int | None = None) -> list[bytes]:
@@ -59,7 +59,7 @@ class Recorder:
 
     async def until(self, done: Callable[[], bool]) -> None:
         async with asyncio.timeout(PATIENCE):
-            while not done():
+            while not done():  # noqa: ASYNC110 — what is waited for may be in another process
                 await asyncio.sleep(0.02)
 
     async def until_called(self, what: str, times: int = 1) -> None:

@@ -187,7 +187,7 @@ class FetchThread(AIOKafkaConsumerThread):
             if not piece:
                 break
             records += piece
-            size += sum(r.serialized_key_size + r.serialized_value_size for r in piece)
+            size += sum([r.serialized_value_size for r in piece])
         return records
 
 

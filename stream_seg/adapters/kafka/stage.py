@@ -39,7 +39,7 @@ from stream_seg.errors import Stop, Unavailable
 
 log = get_logger(__name__)
 
-STOP_SECONDS = 4.0  # for Faust and aiokafka to say goodbye, after the partitions are finished
+GOODBYE_SECONDS = 5.0  # for the last commit, and for Faust and aiokafka to leave the group
 FOR_EVER = 10 * 365 * 24 * 3600.0
 
 
@@ -223,12 +223,10 @@ class StageApp:
 
     async def _say_goodbye(self, app: BatchFaust) -> bool:
         """Finishes the batches in flight, commits, leaves the group; False if that did not end in order."""
-        bound = 2 * self.settings.finish_seconds + STOP_SECONDS + 1.0
         try:
-            async with asyncio.timeout(bound):
+            async with asyncio.timeout(2 * self.settings.finish_seconds + GOODBYE_SECONDS):
                 await app.consumer.wait_empty()
-                async with asyncio.timeout(STOP_SECONDS):
-                    await app.stop()
+                await app.stop()
         except TimeoutError:
             log.warning("Kafka's goodbye did not come in time; leaving without it")
         return app.batch_receiver.failed.done() is False
