@@ -8,7 +8,7 @@ booleans as they are written, so ``17``, ``17.0`` and ``"17"`` are one value.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import repeat
 from operator import attrgetter
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, cast
@@ -98,22 +98,25 @@ class Columns:
 
         numbers = np.empty((len(self.fields.numbers), n), np.float64)
         for row, path in enumerate(self.fields.numbers):
-            numbers[row] = np.array(values(path), np.float64)  # None becomes NaN
+            try:
+                numbers[row] = np.fromiter(values(path), np.float64, n)
+            except TypeError:  # null
+                numbers[row] = np.array(values(path), np.float64)
         codes = np.empty((len(self.fields.texts), n), np.int32)
         for row, text in enumerate(self.fields.texts):
-            codes[row] = self._codes(text, values(text.path))
+            codes[row] = np.fromiter(self._codes(text, values(text.path)), np.int32, n)
         hashes = np.empty((len(self.fields.hashes), n), np.int64)
         for row, path in enumerate(self.fields.hashes):
             hashes[row] = hash_scalars(values(path))
         return numbers, codes, hashes
 
-    def _codes(self, text: TextField, values: Sequence[Any]) -> list[int]:
+    def _codes(self, text: TextField, values: Sequence[Any]) -> Iterable[int]:
         if text.constants or not values:
             if not set(map(type, values)) <= {str, type(None)}:
                 values = [value if isinstance(value, str | None) else _text_of(value) for value in values]
             codes: dict[str | None, int] = {constant: i + 1 for i, constant in enumerate(text.constants)}
             codes[None] = -1
-            return list(map(codes.get, values, repeat(0)))
+            return map(codes.get, values, repeat(0))
         if isinstance(values[0], msgspec.Raw):
             return [-1 if bytes(value) in (b"", b"null") else 0 for value in values]
         nothing = self._nothing.get(text.path)  # None for `event` and `type`, which are no objects

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from stream_seg.errors import BadEvent
 from stream_seg.wire.rejections import rejection
@@ -16,7 +16,7 @@ _CONTROL_BYTES = bytes([*range(32), 127])
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 
-def plain_ids(ids: Iterable[str | None]) -> list[bytes] | None:
+def plain_ids(ids: Sequence[str | None]) -> list[bytes] | None:
     """All ids as bytes, if each is usable beyond doubt; None: look at them one by one."""
     try:
         encoded = [one.encode() for one in ids]  # type: ignore[union-attr]  # None: caught below

@@ -20,7 +20,7 @@ from stream_seg.ports import Record
 from stream_seg.wire.columns import Columns, Event
 from stream_seg.wire.customers import customer_id, plain_ids, usable
 from stream_seg.wire.forms import Opened, open_record, speaks_cloudevents
-from stream_seg.wire.json_errors import SURELY_SHALLOW, any_too_deep, explain
+from stream_seg.wire.json_errors import SURELY_SHALLOW, any_too_deep, explain, too_deep
 from stream_seg.wire.mapping import zone_of
 from stream_seg.wire.rejections import rejection
 from stream_seg.wire.text_hash import hash_texts
@@ -173,8 +173,15 @@ class Decoder:
 
     def _plain(self, record: Record) -> Event | None:
         """What `_read_all` makes of a record, if it can."""
-        alone = self._read_all([record])
-        return None if alone is None else alone.events[0]
+        value = record.value
+        if self._mapping is not None or value is None or speaks_cloudevents(record.headers):
+            return None
+        try:
+            if not value.isascii():
+                value.decode()
+            return None if too_deep(value) else self._event.decode(value)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
 
     def _decode(self, opened: Opened) -> Event:
         try:
@@ -184,7 +191,7 @@ class Decoder:
 
 
 def _customers(batch: _Batch) -> tuple[list[bytes], Bad]:
-    plain = plain_ids(event.user or event.anonymous for event in batch.events)
+    plain = plain_ids([event.user or event.anonymous for event in batch.events])
     if plain is not None:
         return plain, {}
     ids: list[bytes] = []
