@@ -327,7 +327,7 @@ EVENTS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(CONDITIONS, min_size=1, max_size=4), st.lists(EVENTS, max_size=6))
 def test_columns_give_what_a_plain_evaluator_gives_for_each_event_alone(
     drawn: list[Drawn], events: list[Event]
