@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import os
+import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from stream_seg.adapters.embedded.idempotence import teach_init_producer_id
+from stream_seg.adapters.embedded.servers import EmbeddedServers
 from stream_seg.adapters.kafka.admin import Admin
-from stream_seg.adapters.kafka.connection import Broker
 from stream_seg.adapters.kafka.inspection import cluster_facts, newest_append
 from stream_seg.adapters.kafka.topics import topic_name, topics
 from stream_seg.adapters.redis.server import clock_reading, server_facts
-from stream_seg.config import Config, KafkaSettings
-from stream_seg.errors import ConfigError, Stop, StreamSegError
+from stream_seg.bootstrap.connect import broker_of, now
+from stream_seg.bootstrap.definition import begin, put_in_force
+from stream_seg.bootstrap.supervisor import Supervisor
+from stream_seg.config import Config, RedisSettings
+from stream_seg.errors import Stop, StreamSegError
 from stream_seg.pipeline.answers import CustomerAnswer, SegmentsAnswer
 from stream_seg.pipeline.diagnosis import (
     Finding,
@@ -30,8 +36,41 @@ Tell: TypeAlias = Callable[[str, int, "int | None"], None]  # what is being done
 
 
 def run(config: Config, stages: Sequence[Stage], workers: int, *, embedded: bool) -> None:
-    """Runs the stages until SIGTERM or Ctrl-C, `workers` processes each; returns when they have finished cleanly."""
-    raise Stop(f"run is not wired yet ({config.path}, {stages}, {workers}, {embedded})")
+    """Runs the stages until SIGTERM or Ctrl-C, `workers` processes each; returns when they have finished cleanly.
+
+    On an empty log the definition of `config` is put in force first; on another, a file that differs is only told of.
+    """
+    if embedded:
+        with EmbeddedServers() as servers:
+            teach_init_producer_id()
+            served = on_servers(config, servers)
+            create_topics(served, retention_days=7, dry_run=False)
+            print(f"Kafka {servers.kafka}, Redis {servers.redis_url}", file=sys.stderr)
+            _run(served, stages, workers, embedded=True)
+    else:
+        _run(config, stages, workers, embedded=False)
+
+
+def on_servers(config: Config, servers: EmbeddedServers) -> Config:
+    """The configuration on embedded servers instead of its own."""
+    kafka = config.kafka.model_copy(update={"bootstrap": [servers.kafka], "replication": 1})
+    return replace(config, kafka=kafka, redis=RedisSettings(url=servers.redis_url))
+
+
+def worker_environment(config: Config) -> dict[str, str]:
+    """What a worker needs so that it sees the servers of `config`, whatever the file says."""
+    servers = {
+        "STREAM_SEG_KAFKA__BOOTSTRAP": ",".join(config.kafka.bootstrap),
+        "STREAM_SEG_REDIS__URL": config.redis.url,
+    }
+    return {**os.environ, **servers}
+
+
+def _run(config: Config, stages: Sequence[Stage], workers: int, *, embedded: bool) -> None:
+    note = begin(config, who="run", why="first run")
+    if note:
+        print(note, file=sys.stderr)
+    Supervisor(config.path, stages, workers, worker_environment(config), embedded=embedded).run()
 
 
 def apply(config: Config, *, why: str, who: str, dry_run: bool) -> dict[str, Any]:
@@ -39,7 +78,7 @@ def apply(config: Config, *, why: str, who: str, dry_run: bool) -> dict[str, Any
 
     Returns ``{activation, feature_set_version, changes: [text], customers, dry_run}``.
     """
-    raise Stop(f"apply is not wired yet ({config.path}, {why}, {who}, {dry_run})")
+    return asyncio.run(put_in_force(config, why=why, who=who, dry_run=dry_run))
 
 
 def replay(
@@ -89,7 +128,7 @@ def create_topics(config: Config, *, retention_days: int, dry_run: bool) -> list
 
     async def create() -> list[dict[str, Any]]:
         done = []
-        async with Admin(_broker(config.kafka)) as admin:
+        async with Admin(broker_of(config.kafka)) as admin:
             for topic in topics(retention_days).values():
                 name = topic_name(config.definition.name, topic.name)
                 partitions = topic.partitions or config.kafka.partitions
@@ -117,7 +156,7 @@ def doctor(config: Config) -> list[Finding]:
 
 
 async def _look_at_kafka(config: Config) -> list[Finding]:
-    broker, name = _broker(config.kafka), config.definition.name
+    broker, name = broker_of(config.kafka), config.definition.name
     try:
         cluster = await cluster_facts(broker)
     except StreamSegError as error:
@@ -133,7 +172,7 @@ async def _look_at_kafka(config: Config) -> list[Finding]:
             events = await admin.topic(topic_name(name, "events"))
         if events is not None:
             newest = await newest_append(broker, events.name, events.partitions)
-            found.append(append_finding(newest, _now(), config.definition.max_skew))
+            found.append(append_finding(newest, now(), config.definition.max_skew))
     except StreamSegError as error:
         found.append(Finding("topics", "fail", str(error), "look at the broker's log"))
     return found
@@ -143,19 +182,8 @@ async def _look_at_redis(config: Config) -> list[Finding]:
     url = config.redis.connection_url
     try:
         facts = await server_facts(url)
-        theirs, before, after = await clock_reading(url, _now)
+        theirs, before, after = await clock_reading(url, now)
     except StreamSegError as error:
         return [Finding("redis", "fail", str(error), "start it, or correct redis.url")]
     found = [Finding("redis", "ok", f"{config.redis.url} answers"), *redis_findings(facts, config.redis.memory)]
     return [*found, clock_finding("redis", theirs, before, after, config.definition.max_skew)]
-
-
-def _broker(kafka: KafkaSettings) -> Broker:
-    if kafka.security.protocol != "PLAINTEXT":
-        what = f"{kafka.security.protocol} is not supported yet, reach Kafka over a PLAINTEXT listener"
-        raise ConfigError([f"kafka.security.protocol: {what}"])
-    return Broker(",".join(kafka.bootstrap))
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

@@ -16,6 +16,7 @@ class Activation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """What LABEL works by from this record on: no file and no clock of a worker decides anything.
 
     number    grows by one; a lower number that arrives late is ignored
+    layout    number of the activation that brought today's features: records and samples are laid out by it
     engine    the least engine that can decide this log
     model     None until the first one is learned
     retained  features of an earlier definition that `model` still needs, under names of their own
@@ -25,6 +26,7 @@ class Activation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """
 
     number: int
+    layout: int = 1
     engine: int = ENGINE
     definition: Definition
     feature_set_version: str

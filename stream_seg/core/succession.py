@@ -27,7 +27,7 @@ def succeed(current: Activation, definition: Definition, *, who: str, at: int, w
         why=why,
     )
     if current.model is None:
-        return following
+        return laid_out(current, following)
     columns = {current.aliases.get(name, name): name for name in current.model.columns}
     needed = _closure({column.partition("=")[0] for column in columns}, current.features)
     new = {feature.name: feature for feature in definition.features}
@@ -43,9 +43,14 @@ def succeed(current: Activation, definition: Definition, *, who: str, at: int, w
         name: renamed.get(column.partition("=")[0], column.partition("=")[0]) + "".join(column.partition("=")[1:])
         for column, name in columns.items()
     }
-    return msgspec.structs.replace(
-        following, retained=retained, aliases={name: column for name, column in aliases.items() if name != column}
-    )
+    aliases = {name: column for name, column in aliases.items() if name != column}
+    return laid_out(current, msgspec.structs.replace(following, retained=retained, aliases=aliases))
+
+
+def laid_out(current: Activation, following: Activation) -> Activation:
+    """`following` with the layout that its features need: the one in use where they are the same."""
+    same = following.features == current.features and following.feature_set_version == current.feature_set_version
+    return msgspec.structs.replace(following, layout=current.layout if same else following.number)
 
 
 def _closure(names: set[str], features: tuple[Feature, ...]) -> list[Feature]:

@@ -34,6 +34,7 @@ from stream_seg.wire.dead_letters import dead_letter, late_event
 from stream_seg.wire.rejections import rejection
 from stream_seg.wire.timestamps import in_future
 
+BESIDES = 300  # bytes that a customer at hand costs besides its row: id, dictionary, index
 INSTANTS_AHEAD = 16  # how many instants of silence are looked at for each touched customer
 
 
@@ -41,20 +42,20 @@ INSTANTS_AHEAD = 16  # how many instants of silence are looked at for each touch
 class LabelSettings:
     """What differs between workers and changes no result.
 
-    partitions         of the events topic; samples_partitions: of the samples topic
-    capacity           most customers at hand
+    cache_bytes        for customers at hand
     most_customers     most customers written in one call (Redis serves nobody else meanwhile)
     outbox_limit       messages waiting for Kafka above which nothing more is applied
     origin             live or replay
+    trust_timestamps   take the producer's time of a record for the broker's (an embedded broker does not stamp)
     """
 
-    partitions: int
-    samples_partitions: int = 1
-    capacity: int = 65_536
+    cache_bytes: int = 64_000_000
     most_customers: int = 1_000
     outbox_limit: int = 20_000
     origin: str = "live"
+    trust_timestamps: bool = False
     group: str = "label"
+    samples_partitions: int = 1
 
 
 class Labeller:
@@ -84,9 +85,11 @@ class Labeller:
         """Compiles what is in force. Everybody at hand is dropped, since layouts may differ."""
         activations = self.in_force = list(self.memory.activations)
         self.engine: Engine = compile_engine(activations)
-        older = [compile_engine(activations[: i + 1]) for i in range(len(activations) - 1)]
-        plans = {tag_of(e.activation.number): e.plan for e in (*older, self.engine)}
-        self.residents = Residents(self.engine, plans, self.settings.capacity)
+        layouts = {a.layout: a for a in activations if a.layout != activations[-1].layout}
+        plans = {tag_of(a.layout): compile_engine([a]).plan for a in layouts.values()}
+        row = 8 * (self.engine.plan.width + len(self.engine.plan.columns)) + BESIDES
+        capacity = max(self.settings.cache_bytes // row, 2 * self.settings.most_customers)
+        self.residents = Residents(self.engine, plans, capacity)
         rules = self.engine.activation.definition.input
         self.decoder = Decoder(self.engine.fields, rules.mapping, keyed=rules.keyed_by_customer)
 
@@ -96,12 +99,28 @@ class Labeller:
         """Applies a batch; returns the next offset. What was decided waits in ``owner.pending`` for the relay."""
         if self.owner.waiting > self.settings.outbox_limit:
             yield from self.owner.relay()
+        yield from self._find_first(records)
         for run, rule in self._runs(records):
             if run:
                 yield from self._apply(run)
             if rule is not None:
                 yield from self._obey(rule)
         return self.memory.state.offset
+
+    def _find_first(self, records: Sequence[Record]) -> Step[None]:
+        """The first activation of a log also holds for the events that arrived before it."""
+        if self.memory.in_use:
+            return
+        for record in records:
+            if record.headers and control.kind_of(record) == control.ACTIVATE:
+                self.memory.activate(control.activation(record))
+                self._compile()
+                yield from self.owner.write(meta=self.memory.changed())
+                return
+        raise Stop(
+            f"{self.owner.topic} partition {self.partition} has {len(records)} records and no activation among them; "
+            "run `stream-seg apply` before producing events"
+        )
 
     def _runs(self, records: Sequence[Record]) -> Iterator[tuple[Sequence[Record], Record | None]]:
         """Cuts a batch before every record that changes the rules, and where one call would write too many customers.
@@ -147,8 +166,6 @@ class Labeller:
     def _apply(self, records: Sequence[Record]) -> Step[None]:
         """A run of records under one set of rules: one fold, one write, then what silence did meanwhile."""
         state = self.memory.state
-        if not self.memory.in_use:
-            raise Stop(f"{self.owner.topic} has records before any activation; run `stream-seg apply` first")
         events, clocks = self._advance(records)
         state.offset = records[-1].offset + 1
         decoded, times = yield from self._decode(events)
@@ -189,7 +206,7 @@ class Labeller:
         clocks: list[int] = []
         for record in records:
             if by_append:
-                if record.timestamp_type != 1:
+                if record.timestamp_type != 1 and not self.settings.trust_timestamps:
                     raise Stop(
                         f"{record.topic} does not stamp records with the broker's time, and input.clock is append; "
                         "set message.timestamp.type=LogAppendTime on the topic (`stream-seg topics create` does)"
@@ -239,13 +256,18 @@ class Labeller:
         """Whether an unknown customer's id does not hash to this partition: its producer partitions otherwise."""
         if customer in self.residents.slots:
             return False
-        return partition_of(customer, self.settings.partitions) != self.partition
+        return partition_of(customer, self._partitions) != self.partition
 
     def _misplaced(self, customer: bytes) -> BadEvent:
-        right = partition_of(customer, self.settings.partitions)
+        right = partition_of(customer, self._partitions)
         return rejection(
             "wrong_partition", "$key", f"this key belongs to partition {right}, the record is in {self.partition}"
         )
+
+    @property
+    def _partitions(self) -> int:
+        """Partitions of the events topic, as the guard says."""
+        return int(self.owner.guard.split(":")[1])
 
     @property
     def _log_id(self) -> str:
@@ -266,7 +288,7 @@ class Labeller:
         """Runs the compiled fold over all rows, draining what it decides; returns the fate of each row."""
         r, plan = self.residents, self.engine.plan.arrays
         fate = np.zeros(len(rows.slot), np.int64)
-        layout = self.engine.activation.number
+        layout = self.engine.activation.layout
         at = 0
         while at < len(rows.slot):
             at = fold(plan, self.engine.models, r.people, layout, rows, at, fate, r.out, r.work)
@@ -375,7 +397,7 @@ class Labeller:
         day = state.clock // period * period
         if day > state.passed or adopted:
             state.passed = max(day, state.passed)
-            value = control.PassedDay(self.partition, self.settings.partitions, state.passed)
+            value = control.PassedDay(self.partition, self._partitions, state.passed)
             told = [
                 control.control(SAMPLES, control.PASSED_DAY, value, partition, barrier=True)
                 for partition in range(self.settings.samples_partitions)

@@ -21,7 +21,7 @@ from stream_seg.core.fold import transform
 from stream_seg.core.model import Float64, ModelVersion
 from stream_seg.core.naming import names_of
 from stream_seg.core.ring import RING, position_of
-from stream_seg.core.succession import succeed
+from stream_seg.core.succession import laid_out, succeed
 from stream_seg.errors import Stop
 from stream_seg.pipeline.learn_state import Memory, Sample, Table, offset_in
 from stream_seg.pipeline.owner import SlotOwner
@@ -70,10 +70,9 @@ class Learn:
     def _compile(self, activation: Activation) -> None:
         self.engine: Engine = compile_engine([activation])
         plan = self.engine.plan
-        own = len(activation.definition.features)
-        features = {f.name for f in activation.definition.features[:own]}
-        # Retained features are in the samples and not in the distance: only the old model needs them.
-        self.used = np.array([d and c.feature.name in features for d, c in zip(plan.distance, plan.columns, strict=True)])
+        # Retained features stand last in a sample, and only the old model needs them.
+        own = {feature.name for feature in activation.definition.features}
+        self.used = plan.distance[: sum(column.feature.name in own for column in plan.columns)]
         self.table = getattr(self, "table", None) or Table(activation.definition.learning.table)
 
     def _new_learner(self) -> Clusterer:
@@ -139,7 +138,7 @@ class Learn:
         if self.memory.activation is not None and activation.number <= self.memory.activation.number:
             return
         self.memory.activation = activation
-        state.layout = activation.number
+        state.layout = activation.layout
         if activation.model is not None:
             state.versions = max(state.versions, activation.model.version)
         self._compile(activation)
@@ -157,7 +156,7 @@ class Learn:
         state.requests = [*state.requests[1 - REQUESTS :], wish.request]
         following = succeed(current, wish.definition, who=wish.who, at=wish.at, why=wish.why)
         if following.feature_set_version != current.feature_set_version:
-            state.layout = following.number
+            state.layout = following.layout
             state.ready = state.learned + max((f.window or 0 for f in following.definition.features), default=0)
             self.table.clear()
             self.learner, self.memory.learner = None, None
@@ -210,11 +209,16 @@ class Learn:
 
     def _vectors(self, samples: Sequence[Sample]) -> Float64:
         """Samples as the learner sees them: after clip and log1p, only what is in the distance."""
-        raw = np.array([sample.vector for sample in samples], np.float64).reshape(len(samples), -1)
+        raw = self._raw(samples)
         x = np.empty_like(raw)
         transform(self.engine.plan.arrays, raw, x)
         x = np.ascontiguousarray(x[:, self.used])
         return np.clip(x, *self._clips()) if self.memory.state.low else x
+
+    def _raw(self, samples: Sequence[Sample]) -> Float64:
+        """Samples in real units, (samples, own columns); what was retained for an older model is left out."""
+        own = len(self.used)
+        return np.array([sample.vector[:own] for sample in samples], np.float64).reshape(len(samples), own)
 
     def _clips(self) -> tuple[Float64, Float64]:
         """The learned limits per used column; infinite where none were asked for."""
@@ -225,7 +229,7 @@ class Learn:
 
     def _find_clips(self, x: Float64) -> None:
         """Learns the quantile limits that features ask for, once, from the customers the learner begins with."""
-        columns = [column for column, used in zip(self.engine.plan.columns, self.used, strict=True) if used]
+        columns = [column for column, used in zip(self.engine.plan.columns, self.used, strict=False) if used]
         asked = [column.feature.quantile_clip for column in columns]
         if any(asked):
             bounds = [
@@ -254,13 +258,13 @@ class Learn:
             at=day,
             why=f"version {model.version}: learned from {len(latest)} customers",
         )
-        vectors = np.array([sample.vector for sample in latest], np.float64)
-        described = definition_messages(following, self.engine.plan, vectors, self._vectors(latest), state.history)
+        following = laid_out(current, following)
+        described = definition_messages(following, self.engine.plan, self._raw(latest), self._vectors(latest), state.history)
         return [model_message(model), *described, *self._activate(following)]
 
     def _version(self, snapshot: Snapshot, samples: int, day: int) -> ModelVersion:
         definition, plan = self.engine.activation.definition, self.engine.plan
-        columns = [column for column, used in zip(plan.columns, self.used, strict=True) if used]
+        columns = [column for column, used in zip(plan.columns, self.used, strict=False) if used]
         low, high = self._clips()
         return ModelVersion(
             version=self.memory.state.versions,

@@ -126,7 +126,7 @@ class Outcome:
         self.messages.append(
             sample_message(
                 customer, incarnation, number, at, last_event, int(words[slot, HASH]), vector.tolist(),
-                self.engine.activation.number, self.partition, tier,
+                self.engine.activation.layout, self.partition, tier,
             )
         )  # fmt: skip
         segment = int(words[slot, SEGMENT]) - 1

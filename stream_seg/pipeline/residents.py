@@ -35,7 +35,7 @@ class Residents:
     def __init__(self, engine: Engine, layouts: dict[int, Plan], capacity: int) -> None:
         self.engine = engine
         self.layouts = layouts  # tag -> plan, for records not touched since the layout changed
-        self.tag = tag_of(engine.activation.number)
+        self.tag = tag_of(engine.activation.layout)
         self.capacity = capacity
         self.slots: dict[bytes, int] = {}
         self.ids: list[bytes] = []
@@ -137,4 +137,4 @@ class Residents:
             if old is None:
                 raise Stop("a customer record bears a layout that no activation in use has; rebuild this partition")
             row = unpack_rows(value, np.array([len(value)]), value[1], old.width)
-            self.people.words[slot] = convert(row, old, self.engine.plan, self.engine.activation.number)[0]
+            self.people.words[slot] = convert(row, old, self.engine.plan, self.engine.activation.layout)[0]

@@ -66,8 +66,7 @@ def definition_messages(
             "share": round(share, 6),
             "profile": {
                 column.name: {"center": float(centre[f]), "population": float(population[f])}
-                for f, column in enumerate(plan.columns)
-                if "~" not in column.name
+                for f, column in enumerate(plan.columns[: raw.shape[1]])
             },
             "lever": lever.lever if lever else None,
             "owner": lever.owner if lever else None,

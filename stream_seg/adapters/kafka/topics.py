@@ -52,7 +52,7 @@ def topics(retention_days: int = 7) -> dict[str, Topic]:
     clock = {"message.timestamp.type": "LogAppendTime"}
     table = [
         Topic("events", {**log, **large, **clock}, "the log that decides everything; the broker's time is its clock"),
-        Topic("samples", {**log, **clock}, "LEARN's log: samples, day progress, commands, candidates"),
+        Topic("samples", {**log, **clock}, "LEARN's log: samples, day progress, commands", partitions=1),
         Topic("segment-changes", out, "the movements"),
         Topic("customer-segments", state, "the current label of every customer"),
         Topic("models", {**state, **large}, "every model version, for ever", partitions=1),

@@ -44,7 +44,7 @@ class Replay:
         self.slots = MemorySlots()
         self.batch = batch
         self.partitions = partitions
-        settings = LabelSettings(partitions=partitions, origin="replay")
+        settings = LabelSettings(origin="replay")
         self.labels = [Labeller(EVENTS, p, settings, repeat(now)) for p in range(partitions)]
         self.learn = Learn(SAMPLES, 0, LearnSettings())
         self._worlds: dict[object, MemoryWorld] = {}

@@ -1,0 +1,36 @@
+"""Servers that a configuration names, as adapters."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+from stream_seg.adapters.kafka.connection import Broker
+from stream_seg.adapters.kafka.producer import Producer
+from stream_seg.adapters.kafka.topics import topic_name
+from stream_seg.adapters.redis.slots import RedisSlots
+from stream_seg.config import Config, KafkaSettings
+from stream_seg.errors import ConfigError
+
+
+def broker_of(kafka: KafkaSettings) -> Broker:
+    """Where Kafka is. Raises `ConfigError` for a protocol that is not supported yet."""
+    if kafka.security.protocol != "PLAINTEXT":
+        what = f"{kafka.security.protocol} is not supported yet, reach Kafka over a PLAINTEXT listener"
+        raise ConfigError([f"kafka.security.protocol: {what}"])
+    return Broker(",".join(kafka.bootstrap))
+
+
+def producer_of(config: Config) -> Producer:
+    """A producer of the segmentation's topics."""
+    return Producer(broker_of(config.kafka), partial(topic_name, config.definition.name))
+
+
+def slots_of(config: Config) -> RedisSlots:
+    """The segmentation's slots."""
+    return RedisSlots(config.redis.connection_url, config.definition.name)
+
+
+def now() -> int:
+    """The wall clock, ms. It stamps ``decided_at`` and decides nothing."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,151 @@
+"""Putting a definition in force: the first one into every log, a changed one through LEARN, which numbers it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+
+from stream_seg.adapters.kafka.admin import Admin
+from stream_seg.adapters.kafka.topics import topic_name
+from stream_seg.adapters.redis.inspection import RedisInspection
+from stream_seg.bootstrap.connect import broker_of, now, producer_of
+from stream_seg.config import Config
+from stream_seg.core.activation import Activation
+from stream_seg.core.definition import Definition, feature_set_version
+from stream_seg.errors import Stop
+from stream_seg.pipeline.label_state import Memory
+from stream_seg.ports import Message, Slot
+from stream_seg.wire.control import ACTIVATE, APPLY, Apply, control
+
+EVENTS, SAMPLES = "events", "samples"
+
+
+def begin(config: Config, *, who: str, why: str) -> str | None:
+    """Puts the definition in force where nothing is; otherwise says, in a line, how the file differs from the log."""
+    return asyncio.run(_begin(config, who=who, why=why))
+
+
+async def _begin(config: Config, *, who: str, why: str) -> str | None:
+    current = await in_force(config)
+    if current is not None:
+        changes = differences(current.definition, config.definition)
+        if changes:
+            said = "; ".join(changes)
+            return (
+                f"{config.path} differs from what is in force ({said}); the log decides. `stream-seg apply` changes it"
+            )
+        return None
+    await _first(config, who=who, why=why)
+    return None
+
+
+async def in_force(config: Config) -> Activation | None:
+    """The newest activation that any events partition follows; None where no worker ever ran."""
+    inspection = RedisInspection(config.redis.connection_url, config.definition.name)
+    try:
+        found = []
+        for partition in range(await _partitions(config, EVENTS)):
+            meta = await inspection.meta(Slot("label", partition))
+            found += list(Memory(meta, 0).activations) if meta else []
+        return max(found, key=lambda activation: activation.number, default=None)
+    finally:
+        await inspection.close()
+
+
+async def put_in_force(config: Config, *, why: str, who: str, dry_run: bool) -> dict[str, Any]:
+    """`stream-seg apply`: see `stream_seg.bootstrap.apply`."""
+    current = await in_force(config)
+    version = feature_set_version(config.definition)
+    changes = ["the first definition"] if current is None else differences(current.definition, config.definition)
+    number = 1 if current is None else current.number + 1
+    customers = await _customers(config) if current else 0
+    if changes and not dry_run:
+        if current is None:
+            await _first(config, who=who, why=why)
+        else:
+            await _changed(config, who=who, why=why)
+    return {
+        "activation": number if changes else (current.number if current else 0),
+        "feature_set_version": version,
+        "changes": changes,
+        "customers": customers,
+        "dry_run": dry_run,
+    }
+
+
+async def _first(config: Config, *, who: str, why: str) -> None:
+    """The first activation goes into every log itself: nobody is there yet to number it."""
+    definition = config.definition
+    activation = Activation(
+        number=1, definition=definition, feature_set_version=feature_set_version(definition), who=who, at=now(), why=why
+    )
+    await publish(config, await everywhere(config, activation))
+
+
+async def everywhere(config: Config, activation: Activation) -> list[Message]:
+    """A first activation for every partition of both logs."""
+    logs = [(log, p) for log in (EVENTS, SAMPLES) for p in range(await _partitions(config, log))]
+    return [control(log, ACTIVATE, activation, partition) for log, partition in logs]
+
+
+async def _changed(config: Config, *, who: str, why: str) -> None:
+    """A wish to LEARN, which numbers it and writes it into every events partition."""
+    wish = Apply(uuid4().hex, await _partitions(config, EVENTS), config.definition, who, now(), why)
+    await publish(config, [control(SAMPLES, APPLY, wish, p) for p in range(await _partitions(config, SAMPLES))])
+
+
+async def publish(config: Config, messages: list[Message]) -> None:
+    """Publishes a few messages and waits until Kafka has them."""
+    async with producer_of(config) as producer:
+        await producer.publish(messages)
+
+
+async def _partitions(config: Config, log: str) -> int:
+    name = topic_name(config.definition.name, log)
+    async with Admin(broker_of(config.kafka)) as admin:
+        facts = await admin.topic(name)
+    if facts is None:
+        raise Stop(f"there is no topic {name}; create the topics with `stream-seg topics create`")
+    return facts.partitions
+
+
+async def _customers(config: Config) -> int:
+    inspection = RedisInspection(config.redis.connection_url, config.definition.name)
+    try:
+        slots = [Slot("label", p) for p in range(await _partitions(config, EVENTS))]
+        return sum([await inspection.customers(slot) for slot in slots])
+    finally:
+        await inspection.close()
+
+
+def differences(old: Definition, new: Definition) -> list[str]:
+    """What a changed definition changes, in words, and what that will do.
+
+    >>> from stream_seg.core.definition import DAY, Feature
+    >>> a = Definition(
+    ...     name="shop", features=(Feature(name="n", aggregate="count", window=DAY),), lateness=1, forget_after=9
+    ... )
+    >>> differences(a, msgspec.structs.replace(a, margin=0.2))
+    ['margin 0.1 -> 0.2: customers adopt it at their next daily visit']
+    """
+    said = []
+    before, after = ({f.name: f for f in d.features} for d in (old, new))
+    for name in [*before, *(name for name in after if name not in before)]:
+        if name not in after:
+            said.append(f"feature {name} goes; the model in force keeps it until the next one")
+        elif name not in before:
+            said.append(f"feature {name} is new: it warms up for its window, then a new model takes it in")
+        elif msgspec.structs.replace(before[name], words=None) != msgspec.structs.replace(after[name], words=None):
+            said.append(f"feature {name} changes: the old one works until a model is learned on the new one")
+    for field in Definition.__struct_fields__:
+        was, will = getattr(old, field), getattr(new, field)
+        if field != "features" and was != will:
+            shown = f"{was} -> {will}" if not isinstance(was, msgspec.Struct | tuple) else "changes"
+            what = (
+                "customers adopt it at their next daily visit" if field in ("margin", "dwell") else "in force at once"
+            )
+            said.append(f"{field} {shown}: {what}")
+    return said

@@ -1,0 +1,119 @@
+"""One stage as one process: the stage's steps, on Kafka and Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import NoReturn
+
+from stream_seg.adapters.embedded.idempotence import teach_init_producer_id
+from stream_seg.adapters.kafka.admin import Admin
+from stream_seg.adapters.kafka.partitions import PartitionHandler
+from stream_seg.adapters.kafka.stage import StageApp, StageSettings, run_and_exit
+from stream_seg.adapters.kafka.topics import group_name, topic_name
+from stream_seg.adapters.kafka.transport import BatchSettings
+from stream_seg.bootstrap.connect import broker_of, now, producer_of, slots_of
+from stream_seg.config import Config
+from stream_seg.pipeline.label import Labeller, LabelSettings
+from stream_seg.pipeline.learn import Learn, LearnSettings
+from stream_seg.ports import LogRange, Message
+from stream_seg.runtime.effects import Effects
+from stream_seg.runtime.partition import LivePartition, Work
+from stream_seg.wire.control import TICK, control
+
+EMBEDDED_POLL_MS = 20  # the embedded broker wakes a waiting fetch late
+MESSAGES_PER_WRITE = 20  # run.outbox_limit counts writes; the pipeline counts messages
+
+
+class Handlers:
+    """Makes the handler of each partition that the group gives to this process."""
+
+    def __init__(self, config: Config, stage: str, *, embedded: bool) -> None:
+        self._config = config
+        self._embedded = embedded
+        self._stage = stage
+        self._slots = slots_of(config)
+        self._producer = producer_of(config)
+        self._outbox_limit = config.run.outbox_limit * MESSAGES_PER_WRITE
+
+    def partition(self, topic: str, partition: int) -> PartitionHandler:
+        effects = Effects(self._slots, self._producer, self._log_range_of(topic))
+        return LivePartition(
+            self._work(partition),
+            effects,
+            outbox_limit=self._outbox_limit,
+            tick=_tick,
+            publish=self._producer.publish,
+        )
+
+    def _work(self, partition: int) -> Callable[[], Work]:
+        run = self._config.run
+        if self._stage == "learn":
+            return lambda: Learn("samples", partition, LearnSettings(outbox_limit=self._outbox_limit))
+        settings = LabelSettings(
+            cache_bytes=run.cache_mb * 1_000_000,
+            outbox_limit=self._outbox_limit,
+            group=group_name(self._config.definition.name, "label"),
+            trust_timestamps=self._embedded,
+        )
+        return lambda: Labeller("events", partition, settings, _clock())
+
+    def _log_range_of(self, topic: str) -> Callable[[int], asyncio.Future[LogRange]]:
+        group = group_name(self._config.definition.name, self._stage)
+
+        async def log_range(partition: int) -> LogRange:
+            async with Admin(broker_of(self._config.kafka)) as admin:
+                found = await admin.log_range(topic, partition, group)
+            # The embedded broker tells the end of a log too low (docs/embedded.md); it cannot lose a log either.
+            return replace(found, next=sys.maxsize) if self._embedded else found
+
+        return log_range  # type: ignore[return-value]  # a coroutine function is awaited the same
+
+
+def _clock() -> Iterator[int]:
+    while True:
+        yield now()
+
+
+def _tick(work: Work) -> Message | None:
+    """What an idle events partition appends so that its clock moves: only where append time is the clock."""
+    if isinstance(work, Labeller) and work.memory.in_use:
+        rules = work.memory.in_use[-1].activation.definition.input
+        if rules.clock == "append":
+            return control("events", TICK, None, work.partition)
+    return None
+
+
+def run_stage(config: Config, stage: str, *, embedded: bool) -> NoReturn:
+    """Runs one stage until a signal or an error ends it; ends the process with the exit code."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format=f"%(asctime)s {stage} %(levelname)s %(message)s",
+        datefmt="%H:%M:%S",
+    )
+    logging.getLogger("faust").setLevel(logging.WARNING)
+    logging.getLogger("aiokafka").setLevel(logging.WARNING)
+    asyncio.run(_run(config, stage, embedded=embedded))
+    raise AssertionError("run_and_exit ends the process")
+
+
+async def _run(config: Config, stage: str, *, embedded: bool) -> NoReturn:
+    name = config.definition.name
+    log = {"label": "events", "learn": "samples"}[stage]
+    settings = StageSettings(
+        group_name(name, stage),
+        (topic_name(name, log),),
+        broker_of(config.kafka),
+        batch=BatchSettings(max_batch=config.run.max_batch, long_poll_ms=EMBEDDED_POLL_MS if embedded else 500),
+    )
+    if embedded:
+        teach_init_producer_id()
+    # What is loaded by now stays for good; the collector must not look through it again and again.
+    gc.collect()
+    gc.freeze()
+    await run_and_exit(StageApp(settings, Handlers(config, stage, embedded=embedded)))

@@ -1,0 +1,119 @@
+"""``stream-seg run``: one process per stage and worker, watched until they are to end."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from stream_seg.errors import Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+LOOK_SECONDS = 0.1
+GRACE_SECONDS = 12.0  # a stage ends within ten
+QUICK_SECONDS = 30.0  # a process that lived for less counts as failing at start
+MOST_QUICK_FAILURES = 5
+
+
+@dataclass
+class _Child:
+    stage: str
+    process: subprocess.Popen[bytes]
+    started: float = field(default_factory=time.monotonic)
+    failures: int = 0
+
+
+class Supervisor:
+    """Starts the processes, restarts those that fail, and ends them all: in order at the first signal, at once at the second."""
+
+    def __init__(
+        self, config: Path, stages: Sequence[str], workers: int, environment: Mapping[str, str], *, embedded: bool
+    ) -> None:
+        self._config = config
+        self._flags = ["--embedded"] if embedded else []
+        self._stages = [stage for stage in stages for _ in range(workers)]
+        self._environment = dict(environment)
+        self._children: list[_Child] = []
+        self._signals = 0
+
+    def run(self) -> None:
+        """Returns when all processes ended in order after a signal. Raises `Stop` when one cannot be kept running."""
+        with self._listening():
+            self.start()
+            try:
+                while not self._signals:
+                    time.sleep(LOOK_SECONDS)
+                    self.check()
+            finally:
+                self.stop()
+
+    def start(self) -> None:
+        """Starts everything."""
+        self._children = [_Child(stage, self._launch(stage)) for stage in self._stages]
+
+    def check(self) -> None:
+        """Restarts what failed. Raises `Stop` when a process fails again and again right after its start."""
+        for child in self._children:
+            code = child.process.poll()
+            if code is None:
+                continue
+            lived = time.monotonic() - child.started
+            child.failures = child.failures + 1 if lived < QUICK_SECONDS else 1
+            if child.failures >= MOST_QUICK_FAILURES:
+                raise Stop(
+                    f"{child.stage} ended {child.failures} times right after its start, last with {code}; see above"
+                )
+            print(f"{child.stage} ended with {code} after {lived:.0f} s; starting it again", file=sys.stderr)
+            time.sleep(min(0.2 * 2**child.failures, 5.0))
+            child.process, child.started = self._launch(child.stage), time.monotonic()
+
+    def stop(self) -> None:
+        """Asks every process to finish, and waits. Raises `Stop` where one did not end in order."""
+        for child in self._children:
+            if child.process.poll() is None:
+                child.process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + GRACE_SECONDS
+        while any(child.process.poll() is None for child in self._children):
+            if self._signals > 1 or time.monotonic() > deadline:
+                for child in self._children:
+                    if child.process.poll() is None:
+                        child.process.kill()
+            time.sleep(LOOK_SECONDS)
+        bad = [f"{child.stage} with {child.process.returncode}" for child in self._children if child.process.returncode]
+        if self._signals > 1:
+            raise SystemExit(128 + signal.SIGINT)
+        if bad:
+            raise Stop(
+                f"not everything ended in order: {', '.join(bad)}; nothing is lost, the next run goes on from there"
+            )
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes, in the order of the stages."""
+        return [child.process.pid for child in self._children]
+
+    def _launch(self, stage: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "stream_seg.bootstrap.worker", stage, str(self._config), *self._flags]
+        # A group of its own: Ctrl-C at the terminal reaches the supervisor alone, which ends them in order.
+        return subprocess.Popen(command, env=self._environment, start_new_session=True)
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._signals += 1

@@ -1,0 +1,26 @@
+"""The entry of a stage's process: ``python -m stream_seg.bootstrap.worker <stage> <config> [--embedded]``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from stream_seg.bootstrap.stages import run_stage
+from stream_seg.config import load
+from stream_seg.errors import StreamSegError
+
+
+def main() -> None:
+    """Runs the stage; the exit code says how it ended."""
+    stage, path, *flags = sys.argv[1:]
+    try:
+        config = load(Path(path), os.environ)
+    except StreamSegError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
+    run_stage(config, stage, embedded="--embedded" in flags)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Runs the effects of steps against real servers, and waits out their absences."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from stream_seg.errors import StreamSegError, Unavailable
+from stream_seg.ports import (
+    Claim,
+    Commit,
+    Committed,
+    Effect,
+    Load,
+    LogRange,
+    Message,
+    Passed,
+    Publish,
+    ReadOutbox,
+    Step,
+    Trim,
+    Write,
+)
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds
+
+
+class Slots(Protocol):
+    """Where slots live."""
+
+    async def execute(self, effect: Any) -> Any: ...
+
+
+class Publisher(Protocol):
+    """Where messages go; returns when all are acknowledged."""
+
+    async def publish(self, messages: Sequence[Message]) -> None: ...
+
+
+class Effects:
+    """What the effects of one partition's steps mean here.
+
+    Effects that are safe to repeat are repeated until the server is back: every write carries its claim and
+    revision, every published record its id. `commit` and `log_range` belong to the partition's assignment.
+    """
+
+    def __init__(
+        self,
+        slots: Slots,
+        publisher: Publisher,
+        log_range: Callable[[int], Awaitable[LogRange]],
+        passed: Callable[[int], Awaitable[None]] | None = None,
+    ) -> None:
+        self._slots = slots
+        self._publisher = publisher
+        self._log_range = log_range
+        self._passed = passed
+        self.commit: Callable[[int], Awaitable[bool]] | None = None
+
+    async def run(self, step: Step[T]) -> T:
+        """Drives a step to its end and gives what it returns; its errors, and those it lets through, are raised."""
+        try:
+            effect: Effect = next(step)
+            while True:
+                try:
+                    result = await self._patiently(effect)
+                except StreamSegError as error:
+                    effect = step.throw(error)
+                else:
+                    effect = step.send(result)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+
+    async def _patiently(self, effect: Effect) -> Any:
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                return await self._once(effect)
+            except Unavailable as error:
+                if pause >= LONGEST_PAUSE / 2:  # a hiccup is not worth a line
+                    log.warning("%s; trying again in %.1f s", error, pause)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _once(self, effect: Effect) -> Any:
+        match effect:
+            case Claim() | Load() | Write() | ReadOutbox() | Trim():
+                return await self._slots.execute(effect)
+            case Publish():
+                await self._publisher.publish(effect.messages)
+                return None
+            case Commit():
+                assert self.commit is not None, "only an assigned partition commits"
+                return await self.commit(effect.offset)
+            case Committed():
+                return await self._log_range(effect.partition)
+            case Passed():
+                assert self._passed is not None, "only a feeder waits for LEARN"
+                return await self._passed(effect.through)

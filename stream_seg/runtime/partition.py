@@ -1,0 +1,110 @@
+"""One assigned partition of LABEL or LEARN, live: the shell around its steps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from stream_seg.errors import Fenced
+from stream_seg.pipeline.owner import SlotOwner
+from stream_seg.ports import Message, Record, Step
+from stream_seg.runtime.effects import Effects
+
+TICK_EVERY = 5  # idle seconds
+
+
+class Work(Protocol):
+    """A stage's work on one partition: `Labeller` or `Learn`."""
+
+    owner: SlotOwner
+
+    def open(self) -> Step[int]: ...
+    def process(self, records: Sequence[Record]) -> Step[int]: ...
+
+
+class LivePartition:
+    """Opens, applies batches, relays what they decided beside the next batch, and closes.
+
+    A new `Work` is made for every opening, so nothing of a lost claim is left over. `tick` is what an idle
+    partition appends to its own log so that its clock moves; None where another clock moves it.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[], Work],
+        effects: Effects,
+        *,
+        outbox_limit: int,
+        tick: Callable[[Work], Message | None] = lambda _: None,
+        publish: Callable[[Sequence[Message]], Awaitable[None]] | None = None,
+    ) -> None:
+        self._new_work = work
+        self._effects = effects
+        self._outbox_limit = outbox_limit
+        self._tick = tick
+        self._publish = publish
+        self._relaying: asyncio.Task[None] | None = None
+        self._idle_for = 0
+        self.work: Work | None = None
+
+    async def open(self, commit: Callable[[int], Awaitable[bool]]) -> int:
+        await self._stop_relaying()
+        self._effects.commit = commit
+        work = self._new_work()
+        offset = await self._effects.run(work.open())
+        self.work = work
+        await self._relay()
+        return offset
+
+    async def process(self, records: Sequence[Record]) -> int:
+        work = self._opened()
+        self._idle_for = 0
+        await self._check_relay(wait=work.owner.waiting > self._outbox_limit)
+        offset = await self._effects.run(work.process(records))
+        await self._relay()
+        return offset
+
+    async def idle(self) -> None:
+        work = self._opened()
+        await self._relay()
+        self._idle_for += 1
+        if self._idle_for % TICK_EVERY == 0 and self._publish is not None:
+            tick = self._tick(work)
+            if tick is not None:
+                await self._publish([tick])
+
+    async def close(self) -> None:
+        """Publishes what was decided, so that whoever comes next finds an empty outbox."""
+        try:
+            await self._check_relay(wait=True)
+            if self.work is not None and self.work.owner.pending:
+                await self._effects.run(self.work.owner.relay())
+        except Fenced:
+            pass  # somebody else owns it already, and relays it
+        finally:
+            await self._stop_relaying()
+            self.work = None
+
+    def _opened(self) -> Work:
+        assert self.work is not None, "a partition is opened before it works"
+        return self.work
+
+    async def _relay(self) -> None:
+        """Starts relaying in the background if there is something and nobody does."""
+        work = self._opened()
+        await self._check_relay(wait=False)
+        if work.owner.pending and self._relaying is None:
+            self._relaying = asyncio.create_task(self._effects.run(work.owner.relay()))
+
+    async def _check_relay(self, *, wait: bool) -> None:
+        """Raises what the relay in the background ended of; with `wait`, lets it end."""
+        if self._relaying is not None and (wait or self._relaying.done()):
+            task, self._relaying = self._relaying, None
+            await task
+
+    async def _stop_relaying(self) -> None:
+        if self._relaying is not None:
+            task, self._relaying = self._relaying, None
+            task.cancel()
+            await asyncio.wait([task])
