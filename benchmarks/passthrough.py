@@ -117,12 +117,8 @@ def measure(kafka: KafkaServer, topic: str, how: str, count: int) -> dict[str, i
 async def fill(kafka: KafkaServer, topic: str, count: int) -> None:
     async with Producer(Broker(kafka.bootstrap), str) as producer:
         for first in range(0, count, 10_000):
-            await producer.publish(
-                [
-                    Message(topic, b"customer-%d" % n, bytes(EVENT_BYTES))
-                    for n in range(first, min(count, first + 10_000))
-                ]
-            )
+            numbers = range(first, min(count, first + 10_000))
+            await producer.publish([Message(topic, b"customer-%d" % n, bytes(EVENT_BYTES)) for n in numbers])
 
 
 def main(count: int) -> None:

@@ -61,7 +61,8 @@ class Workers:
         give_up = time.monotonic() + PATIENCE
         while not done():
             if time.monotonic() > give_up:
-                said = "\n".join(self.output(n)[-3000:] for n in range(len(self.processes)))
+                lines = [line for n in range(len(self.processes)) for line in self.output(n).splitlines()]
+                said = "\n".join([line for line in lines if " INFO " not in line][-40:] + lines[-40:])
                 raise TimeoutError(f"workers never came there; they said:\n{said}")
             time.sleep(0.05)
 

@@ -39,8 +39,8 @@ async def read(kafka: KafkaServer, topic: str, count: int) -> dict[int, list[Con
     return found
 
 
-def producer(kafka: KafkaServer, topic: str, **more: float) -> Producer:
-    return Producer(Broker(kafka.bootstrap), {"movements": topic, "missing": fresh("missing")}.__getitem__, **more)
+def producer(kafka: KafkaServer, topic: str, ack_seconds: float = 30.0) -> Producer:
+    return Producer(Broker(kafka.bootstrap), {"movements": topic}.__getitem__, ack_seconds=ack_seconds)
 
 
 async def test_messages_arrive_once_in_order_with_key_and_headers_where_java_would_send_them(

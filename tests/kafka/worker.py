@@ -56,14 +56,14 @@ class FilePartition:
 
 
 class FileStage:
-    def __init__(self, directory: Path, seconds: float, keep_committing: bool) -> None:
+    def __init__(self, directory: Path, seconds: float, *, keep_committing: bool) -> None:
         self.directory = directory
         self.seconds = seconds
         self.keep_committing = keep_committing
         self.lease = 0
         self.tasks: set[asyncio.Task[None]] = set()
 
-    def partition(self, topic: str, partition: int) -> FilePartition:
+    def partition(self, topic: str, partition: int) -> FilePartition:  # noqa: ARG002 — StageHandler's signature
         return FilePartition(self, partition)
 
     def say(self, what: str, partition: int, **more: object) -> None:
@@ -74,11 +74,8 @@ class FileStage:
 
 async def main(given: dict[str, object]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    stage = FileStage(
-        Path(str(given.pop("directory"))),
-        float(str(given.pop("seconds", 0))),
-        bool(given.pop("keep_committing", False)),
-    )
+    directory, seconds = Path(str(given.pop("directory"))), float(str(given.pop("seconds", 0)))
+    stage = FileStage(directory, seconds, keep_committing=bool(given.pop("keep_committing", False)))
     broker, topic = Broker(str(given.pop("bootstrap"))), str(given.pop("topic"))
     settings = StageSettings(str(given.pop("group")), (topic,), broker, **given)  # type: ignore[arg-type]  # numbers
     await run_and_exit(StageApp(settings, stage))

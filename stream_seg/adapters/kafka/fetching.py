@@ -26,13 +26,12 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ConsumerRebalanceListener
 from mode import get_logger
 
-from stream_seg.errors import Fenced, Stop
+from stream_seg.errors import Fenced, Stop, Unavailable
 from stream_seg.ports import Record
 
 log = get_logger(__name__)
 
 PIECE = 256  # records unpacked between two looks at the size of a batch
-LONG_POLL_MS = 500  # how long the broker holds a fetch that finds nothing
 SHORT_POLL_MS = 10  # the same while a partition with data is left out of it
 COMMIT_SECONDS = 30.0
 
@@ -74,7 +73,7 @@ class FetchThread(AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         settings = self.app.batch_settings
         # Faust has no settings for these three; aiokafka reads them when it starts.
-        consumer._fetch_max_wait_ms = LONG_POLL_MS  # noqa: SLF001
+        consumer._fetch_max_wait_ms = settings.long_poll_ms  # noqa: SLF001
         consumer._max_partition_fetch_bytes = settings.max_batch_bytes  # noqa: SLF001
         consumer._isolation_level = settings.isolation_level  # noqa: SLF001
         return consumer
@@ -83,18 +82,18 @@ class FetchThread(AIOKafkaConsumerThread):
         await super().on_start()
         self._shorten_polls(self._ensure_consumer()._fetcher)  # noqa: SLF001
 
-    @staticmethod
-    def _shorten_polls(fetcher: Any) -> None:
+    def _shorten_polls(self, fetcher: Any) -> None:
         """While fetched records of a partition wait to be taken, its next fetch must not queue behind a long poll.
 
         aiokafka has one fetch under way per broker. A long poll for the quiet partitions would hold up a busy one,
         which was left out of it because its records were not taken yet, by the whole length of the poll.
         """
         choose = fetcher._get_actions_per_node  # noqa: SLF001
+        long_poll_ms = self.app.batch_settings.long_poll_ms
 
         def choose_with_short_polls(assignment: Any) -> Any:
             left_out = bool(fetcher._records)  # noqa: SLF001
-            fetcher._fetch_max_wait_ms = SHORT_POLL_MS if left_out else LONG_POLL_MS  # noqa: SLF001
+            fetcher._fetch_max_wait_ms = SHORT_POLL_MS if left_out else long_poll_ms  # noqa: SLF001
             return choose(assignment)
 
         fetcher._get_actions_per_node = choose_with_short_polls  # noqa: SLF001
@@ -134,11 +133,21 @@ class FetchThread(AIOKafkaConsumerThread):
         return self.current_owner() == owner
 
     def check(self) -> None:
-        """Raises what aiokafka's coordinator died of, or what it wants somebody to know."""
+        """Looks after aiokafka's coordinator; to be called every second or so.
+
+        Some answers of a broker that has just started (coordinator loading) end its heartbeats without ending itself:
+        the membership would run out unseen. Joining again starts them again. Raises what it cannot come back from.
+        """
+        coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001
         try:
-            self._ensure_consumer()._coordinator.check_errors()  # noqa: SLF001
+            coordinator.check_errors()
         except (GroupAuthorizationFailedError, TopicAuthorizationFailedError) as error:
             raise _stop(error) from error
+        except KafkaError as error:
+            if coordinator._coordination_task.done():  # noqa: SLF001
+                raise
+            log.warning("joining the group again: %s", error)
+            coordinator.request_rejoin()
 
     # ------------------------------------------------------------------ records
 
@@ -176,6 +185,8 @@ class FetchThread(AIOKafkaConsumerThread):
                     arrival.cancel()
             except STOPPING as error:
                 raise _stop(error) from error
+            except KafkaError as error:  # the coordinator's trouble, told to all who wait; `check` sees to it
+                raise Unavailable(f"reading {tp.topic}-{tp.partition}: {error}") from error
 
     async def _drain(self, fetcher: Any, tp: TopicPartition) -> list[Record]:
         settings = self.app.batch_settings

@@ -32,6 +32,7 @@ from mode import get_logger
 
 from stream_seg.adapters.kafka.admin import Admin
 from stream_seg.adapters.kafka.connection import Broker, calm, until
+from stream_seg.adapters.kafka.fetching import FetchThread
 from stream_seg.adapters.kafka.partitions import PartitionHandler, Partitions, StageHandler
 from stream_seg.adapters.kafka.transport import BatchSettings, Consumer
 from stream_seg.adapters.kafka.watchdog import Watchdog
@@ -193,7 +194,7 @@ class StageApp:
             await asyncio.sleep(1.0)
             thread = cast("Consumer", app.consumer).fetch_thread
             if thread._consumer is not None and thread._consumer._coordinator is not None:  # noqa: SLF001
-                thread.check()
+                await cast("Consumer", app.consumer).in_thread(_check(thread))
             if time.monotonic() - looked < patience / 10:
                 continue
             looked = time.monotonic()
@@ -254,6 +255,10 @@ async def _serve(app: BatchFaust) -> None:
     if app.crash_reason is not None:
         raise app.crash_reason
     raise RuntimeError("Faust stopped by itself")
+
+
+async def _check(thread: FetchThread) -> None:
+    thread.check()
 
 
 def _line(error: BaseException) -> str:
