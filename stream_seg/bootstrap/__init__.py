@@ -18,8 +18,10 @@ from stream_seg.adapters.kafka.topics import topic_name, topics
 from stream_seg.adapters.redis.server import clock_reading, server_facts
 from stream_seg.bootstrap.connect import broker_of, now
 from stream_seg.bootstrap.definition import begin, put_in_force
+from stream_seg.bootstrap.demo import run_demo
+from stream_seg.bootstrap.servers import create_topics, on_servers, worker_environment
 from stream_seg.bootstrap.supervisor import Supervisor
-from stream_seg.config import Config, RedisSettings
+from stream_seg.config import Config
 from stream_seg.errors import Stop, StreamSegError
 from stream_seg.pipeline.answers import CustomerAnswer, SegmentsAnswer
 from stream_seg.pipeline.diagnosis import (
@@ -30,6 +32,7 @@ from stream_seg.pipeline.diagnosis import (
     redis_findings,
     topic_findings,
 )
+from stream_seg.pipeline.summary import Summary
 
 Stage: TypeAlias = Literal["ingest", "label", "learn"]
 Tell: TypeAlias = Callable[[str, int, "int | None"], None]  # what is being done, how much of it, of how much
@@ -49,21 +52,6 @@ def run(config: Config, stages: Sequence[Stage], workers: int, *, embedded: bool
             _run(served, stages, workers, embedded=True)
     else:
         _run(config, stages, workers, embedded=False)
-
-
-def on_servers(config: Config, servers: EmbeddedServers) -> Config:
-    """The configuration on embedded servers instead of its own."""
-    kafka = config.kafka.model_copy(update={"bootstrap": [servers.kafka], "replication": 1})
-    return replace(config, kafka=kafka, redis=RedisSettings(url=servers.redis_url))
-
-
-def worker_environment(config: Config) -> dict[str, str]:
-    """What a worker needs so that it sees the servers of `config`, whatever the file says."""
-    servers = {
-        "STREAM_SEG_KAFKA__BOOTSTRAP": ",".join(config.kafka.bootstrap),
-        "STREAM_SEG_REDIS__URL": config.redis.url,
-    }
-    return {**os.environ, **servers}
 
 
 def _run(config: Config, stages: Sequence[Stage], workers: int, *, embedded: bool) -> None:
@@ -101,13 +89,12 @@ def replay(
 
 def demo(
     data: Literal["completejourney", "cdnow"], *, days: int | None, keep: bool, tell: Tell
-) -> tuple[dict[str, Any], str]:
-    """The main job on real purchases, with embedded servers. Returns its figures as a document, and its story as text.
+) -> tuple[Summary, list[str]]:
+    """The main job on real purchases, with embedded servers. Returns what came of it, and where to go next.
 
-    `keep`: the servers stay up until Ctrl-C. The document has at least ``events, accepted, dead_letters, late,
-    duplicates, customers, segments, movements, movements_by_cause, model_versions, seconds``.
+    `keep`: the servers stay up until Ctrl-C.
     """
-    raise Stop(f"demo is not wired yet ({data}, {days}, {keep}, {tell})")
+    return run_demo(data, days=days, keep=keep, tell=tell)
 
 
 def customer(config: Config, customer_id: str) -> CustomerAnswer | None:
@@ -118,31 +105,6 @@ def customer(config: Config, customer_id: str) -> CustomerAnswer | None:
 def segments(config: Config) -> SegmentsAnswer:
     """Who is here, segment by segment."""
     raise Stop(f"segments is not wired yet ({config.path})")
-
-
-def create_topics(config: Config, *, retention_days: int, dry_run: bool) -> list[dict[str, Any]]:
-    """Creates the topics that are missing. Returns, topic by topic, ``{topic, partitions, created, configs, why}``.
-
-    `created` is False where the topic was there already; it is left as it is (`doctor` compares).
-    """
-
-    async def create() -> list[dict[str, Any]]:
-        done = []
-        async with Admin(broker_of(config.kafka)) as admin:
-            for topic in topics(retention_days).values():
-                name = topic_name(config.definition.name, topic.name)
-                partitions = topic.partitions or config.kafka.partitions
-                if dry_run:
-                    created = await admin.topic(name) is None
-                else:
-                    created = await admin.create(name, partitions, topic.configs, config.kafka.replication or 0)
-                configs = dict(topic.configs)
-                done.append(
-                    {"topic": name, "partitions": partitions, "created": created, "configs": configs, "why": topic.why}
-                )
-        return done
-
-    return asyncio.run(create())
 
 
 def doctor(config: Config) -> list[Finding]:

@@ -11,6 +11,7 @@ import msgspec
 from stream_seg.adapters.kafka.admin import Admin
 from stream_seg.adapters.kafka.topics import topic_name
 from stream_seg.adapters.redis.inspection import RedisInspection
+from stream_seg.bootstrap import sources
 from stream_seg.bootstrap.connect import broker_of, now, producer_of
 from stream_seg.config import Config
 from stream_seg.core.activation import Activation
@@ -31,7 +32,7 @@ def begin(config: Config, *, who: str, why: str) -> str | None:
 async def _begin(config: Config, *, who: str, why: str) -> str | None:
     current = await in_force(config)
     if current is not None:
-        changes = differences(current.definition, config.definition)
+        changes = differences(current.definition, config.definition) + await _other_sources(config)
         if changes:
             said = "; ".join(changes)
             return (
@@ -62,15 +63,19 @@ async def put_in_force(config: Config, *, why: str, who: str, dry_run: bool) -> 
     changes = ["the first definition"] if current is None else differences(current.definition, config.definition)
     number = 1 if current is None else current.number + 1
     customers = await _customers(config) if current else 0
+    other_sources = await _other_sources(config) if current else []
     if changes and not dry_run:
         if current is None:
             await _first(config, who=who, why=why)
         else:
             await _changed(config, who=who, why=why)
+    if other_sources and not dry_run:
+        names = await sources.configured(config)
+        await publish(config, sources.messages(names, await _partitions(config, EVENTS)))
     return {
         "activation": number if changes else (current.number if current else 0),
         "feature_set_version": version,
-        "changes": changes,
+        "changes": changes + other_sources,
         "customers": customers,
         "dry_run": dry_run,
     }
@@ -86,9 +91,16 @@ async def _first(config: Config, *, who: str, why: str) -> None:
 
 
 async def everywhere(config: Config, activation: Activation) -> list[Message]:
-    """A first activation for every partition of both logs."""
+    """A first activation for every partition of both logs, and the sources that make the clock if INGEST does."""
     logs = [(log, p) for log in (EVENTS, SAMPLES) for p in range(await _partitions(config, log))]
-    return [control(log, ACTIVATE, activation, partition) for log, partition in logs]
+    named = sources.messages(await sources.configured(config), await _partitions(config, EVENTS))
+    return [*(control(log, ACTIVATE, activation, partition) for log, partition in logs), *named]
+
+
+async def _other_sources(config: Config) -> list[str]:
+    """How the partitions of the product topics differ from those that the clock waits for, in words."""
+    names = await sources.configured(config)
+    return sources.changes(await sources.recorded(config, await _partitions(config, EVENTS)), names) if names else []
 
 
 async def _changed(config: Config, *, who: str, why: str) -> None:

@@ -17,12 +17,14 @@ from stream_seg.adapters.kafka.stage import StageApp, StageSettings, run_and_exi
 from stream_seg.adapters.kafka.topics import group_name, topic_name
 from stream_seg.adapters.kafka.transport import BatchSettings
 from stream_seg.bootstrap.connect import broker_of, now, producer_of, slots_of
+from stream_seg.bootstrap.ingesting import IngestHandlers
 from stream_seg.config import Config
 from stream_seg.pipeline.label import Labeller, LabelSettings
 from stream_seg.pipeline.learn import Learn, LearnSettings
 from stream_seg.ports import LogRange, Message
 from stream_seg.runtime.effects import Effects
 from stream_seg.runtime.partition import LivePartition, Work
+from stream_seg.runtime.watch import SourceWatch
 from stream_seg.wire.control import TICK, control
 
 EMBEDDED_POLL_MS = 20  # the embedded broker wakes a waiting fetch late
@@ -48,6 +50,7 @@ class Handlers:
             outbox_limit=self._outbox_limit,
             tick=_tick,
             publish=self._producer.publish,
+            watch=_watch(partition),
         )
 
     def _work(self, partition: int) -> Callable[[], Work]:
@@ -88,6 +91,19 @@ def _tick(work: Work) -> Message | None:
     return None
 
 
+def _watch(partition: int) -> Callable[[Work], None]:
+    """Looks after the sources of an events partition: only where their progress is the clock."""
+    watch = SourceWatch(f"events partition {partition}")
+
+    def look(work: Work) -> None:
+        if isinstance(work, Labeller) and work.memory.in_use:
+            rules = work.memory.in_use[-1].activation.definition.input
+            if rules.clock == "progress":
+                watch.look(work.memory.state.waits)
+
+    return look
+
+
 def run_stage(config: Config, stage: str, *, embedded: bool) -> NoReturn:
     """Runs one stage until a signal or an error ends it; ends the process with the exit code."""
     logging.basicConfig(
@@ -96,7 +112,8 @@ def run_stage(config: Config, stage: str, *, embedded: bool) -> NoReturn:
         format=f"%(asctime)s {stage} %(levelname)s %(message)s",
         datefmt="%H:%M:%S",
     )
-    logging.getLogger("faust").setLevel(logging.WARNING)
+    for noisy in ("faust", "mode"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
     asyncio.run(_run(config, stage, embedded=embedded))
     raise AssertionError("run_and_exit ends the process")
@@ -104,10 +121,11 @@ def run_stage(config: Config, stage: str, *, embedded: bool) -> NoReturn:
 
 async def _run(config: Config, stage: str, *, embedded: bool) -> NoReturn:
     name = config.definition.name
-    log = {"label": "events", "learn": "samples"}[stage]
+    own = {"label": "events", "learn": "samples"}
+    topics = config.input_topics if stage == "ingest" else (topic_name(name, own[stage]),)
     settings = StageSettings(
         group_name(name, stage),
-        (topic_name(name, log),),
+        topics,
         broker_of(config.kafka),
         batch=BatchSettings(max_batch=config.run.max_batch, long_poll_ms=EMBEDDED_POLL_MS if embedded else 500),
     )
@@ -116,4 +134,7 @@ async def _run(config: Config, stage: str, *, embedded: bool) -> NoReturn:
     # What is loaded by now stays for good; the collector must not look through it again and again.
     gc.collect()
     gc.freeze()
-    await run_and_exit(StageApp(settings, Handlers(config, stage, embedded=embedded)))
+    handlers = (
+        IngestHandlers(config, embedded=embedded) if stage == "ingest" else Handlers(config, stage, embedded=embedded)
+    )
+    await run_and_exit(StageApp(settings, handlers))

@@ -103,8 +103,9 @@ class Supervisor:
 
     def _launch(self, stage: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "stream_seg.bootstrap.worker", stage, str(self._config), *self._flags]
-        # A group of its own: Ctrl-C at the terminal reaches the supervisor alone, which ends them in order.
-        return subprocess.Popen(command, env=self._environment, start_new_session=True)
+        # A group of its own: Ctrl-C at the terminal reaches the supervisor alone, which ends them in order. The pipe
+        # closes when the supervisor dies in any way, and a worker whose pipe closes ends in order too.
+        return subprocess.Popen(command, env=self._environment, stdin=subprocess.PIPE, start_new_session=True)
 
     @contextmanager
     def _listening(self) -> Iterator[None]:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 
 from stream_seg.bootstrap.stages import run_stage
 from stream_seg.config import load
 from stream_seg.errors import StreamSegError
+
+
+def _end_with_the_supervisor() -> None:
+    """Standard input closes when the supervisor is gone, however it went."""
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def main() -> None:
@@ -19,6 +27,7 @@ def main() -> None:
     except StreamSegError as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
+    threading.Thread(target=_end_with_the_supervisor, daemon=True).start()
     run_stage(config, stage, embedded="--embedded" in flags)
 
 

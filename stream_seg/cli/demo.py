@@ -2,6 +2,7 @@
 
 # ruff: noqa: D301, PLC0415  # \b keeps examples in lines; imports wait for the command, so that --help is fast
 
+import sys
 from enum import StrEnum
 from typing import Annotated
 
@@ -49,5 +50,7 @@ def demo(
     from stream_seg import bootstrap
 
     with out.progress() as tell:
-        document, story = bootstrap.demo(data.value, days=days, keep=keep, tell=tell)
-    out.result(document, story)
+        summary, steps = bootstrap.demo(data.value, days=days, keep=keep, tell=tell)
+    from stream_seg.cli.story import told
+
+    out.result(dict(summary), told(summary, steps, colour=sys.stdout.isatty()))

@@ -13,7 +13,7 @@ from stream_seg.core.activation import Activation
 from stream_seg.core.engine import Engine
 from stream_seg.core.fold import CAUSES, FORGOTTEN, MOVED, VISIT, explain
 from stream_seg.core.model import Float64
-from stream_seg.core.record import HASH, INCARNATION, SEGMENT, SEQUENCE, SINCE
+from stream_seg.core.record import HASH
 from stream_seg.pipeline.residents import Residents
 from stream_seg.ports import Message
 from stream_seg.wire.output import Movement, label_message, movement_messages, rfc3339, sample_message
@@ -40,7 +40,8 @@ remembered = msgspec.msgpack.Decoder(Remembered).decode
 class Outcome:
     """Collects the emissions of one batch in order.
 
-    messages  for the outbox; counts: increments; history: (customer, entry); forgotten: rows to erase
+    messages  for the outbox; counts: increments; histories: customer -> entries, oldest first
+    forgotten rows to erase: with everything stored before, also where the customer came back in the same batch
     """
 
     def __init__(self, engine: Engine, activations: list[Activation], partition: int, now: int, origin: str) -> None:
@@ -51,7 +52,7 @@ class Outcome:
         self.origin = origin
         self.messages: list[Message] = []
         self.counts: Counter[bytes] = Counter()
-        self.history: list[tuple[bytes, bytes]] = []
+        self.histories: dict[bytes, list[bytes]] = {}
         self.forgotten: set[int] = set()
 
     def take(self, residents: Residents) -> None:
@@ -69,7 +70,7 @@ class Outcome:
     def _moved(
         self, residents: Residents, row: list[int], distance: list[float], before: Float64, after: Float64
     ) -> None:
-        kind, slot, _, at, previous, segment, sequence, cause, incarnation, a, _, _ = row
+        kind, slot, _, at, previous, segment, sequence, cause, incarnation, a, *_ = row
         customer = residents.ids[slot]
         old, new = (None if previous < 0 else previous), (None if segment < 0 else segment)
         if kind == FORGOTTEN:
@@ -98,8 +99,12 @@ class Outcome:
             self.counts[b"s:%d" % new] += 1
         name = CAUSES[cause]
         self.counts[b"c:" + name.encode()] += 1
+        if kind == FORGOTTEN:  # the history goes with the record: a customer who comes back begins another
+            self.histories.pop(customer, None)
+            return
         version = activation.model.version if activation.model else None
-        self.history.append((customer, _encode(Remembered(sequence, old, new, name, at, version))))
+        entry = _encode(Remembered(sequence, old, new, name, at, version))
+        self.histories.setdefault(customer, []).append(entry)
 
     def _reasons(self, a: int, previous: int, segment: int, before: Float64, after: Float64) -> list[dict[str, Any]]:
         plan, models = self.engine.plan, self.engine.models
@@ -118,8 +123,12 @@ class Outcome:
         ]
 
     def _visited(self, residents: Residents, row: list[int], vector: Float64) -> None:
-        """The daily walk came by: the sample, and the current label once more."""
-        _, slot, _, at, _, _, _, _, incarnation, a, number, last_event = row
+        """The daily walk came by: the sample, and the current label once more.
+
+        The label heals what a zombie may have published late. A feeder's log has no such worker, and a bounded past
+        has many days: there it is left out.
+        """
+        _, slot, _, at, _, segment, sequence, _, incarnation, a, number, last_event, since = row
         words = residents.people.words
         customer = residents.ids[slot]
         tier = self.engine.activation.definition.tier
@@ -129,14 +138,10 @@ class Outcome:
                 self.engine.activation.layout, self.partition, tier,
             )
         )  # fmt: skip
-        segment = int(words[slot, SEGMENT]) - 1
-        if segment >= 0:
+        if segment >= 0 and self.engine.activation.definition.input.clock != "event":
             self.messages.append(
-                label_message(
-                    customer, int(words[slot, INCARNATION]), int(words[slot, SEQUENCE]), segment,
-                    int(words[slot, SINCE]), at, self.activations[a],
-                )
-            )  # fmt: skip
+                label_message(customer, incarnation, sequence, segment, since, at, self.activations[a])
+            )
 
 
 def _rounded(x: float) -> float:

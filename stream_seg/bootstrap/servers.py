@@ -1,0 +1,54 @@
+"""Topics on a broker, and embedded servers in place of those that a configuration names."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import replace
+from typing import Any
+
+from stream_seg.adapters.embedded.servers import EmbeddedServers
+from stream_seg.adapters.kafka.admin import Admin
+from stream_seg.adapters.kafka.topics import topic_name, topics
+from stream_seg.bootstrap.connect import broker_of
+from stream_seg.config import Config, RedisSettings
+
+
+def on_servers(config: Config, servers: EmbeddedServers) -> Config:
+    """The configuration on embedded servers instead of its own."""
+    kafka = config.kafka.model_copy(update={"bootstrap": [servers.kafka], "replication": 1})
+    return replace(config, kafka=kafka, redis=RedisSettings(url=servers.redis_url))
+
+
+def worker_environment(config: Config) -> dict[str, str]:
+    """What a worker needs so that it sees the servers of `config`, whatever the file says."""
+    servers = {
+        "STREAM_SEG_KAFKA__BOOTSTRAP": ",".join(config.kafka.bootstrap),
+        "STREAM_SEG_REDIS__URL": config.redis.url,
+    }
+    return {**os.environ, **servers}
+
+
+def create_topics(config: Config, *, retention_days: int, dry_run: bool) -> list[dict[str, Any]]:
+    """Creates the topics that are missing. Returns, topic by topic, ``{topic, partitions, created, configs, why}``.
+
+    `created` is False where the topic was there already; it is left as it is (`doctor` compares).
+    """
+
+    async def create() -> list[dict[str, Any]]:
+        done = []
+        async with Admin(broker_of(config.kafka)) as admin:
+            for topic in topics(retention_days).values():
+                name = topic_name(config.definition.name, topic.name)
+                partitions = topic.partitions or config.kafka.partitions
+                if dry_run:
+                    created = await admin.topic(name) is None
+                else:
+                    created = await admin.create(name, partitions, topic.configs, config.kafka.replication or 0)
+                configs = dict(topic.configs)
+                done.append(
+                    {"topic": name, "partitions": partitions, "created": created, "configs": configs, "why": topic.why}
+                )
+        return done
+
+    return asyncio.run(create())
