@@ -308,27 +308,31 @@ class Labeller:
         """One call: the records that changed, the due index, counts, history, outbox and the partition's state."""
         r, people = self.residents, self.residents.people
         self._settle(slots, outcome)
+        forgotten = sorted(outcome.forgotten)
+        r.indexed[forgotten] = NOT_INDEXED
         due, undue = self._index(slots, woken)
         alive = people.words[slots, ALIVE] == 1
         kept = slots[alive & (people.changed[slots] == 1)]
-        erased = [slot for slot in outcome.forgotten if people.words[slot, ALIVE] != 1]
         buffer, ends = pack_rows(people.words, kept, r.tag) if len(kept) else (NOTHING.buffer, NOTHING.ends)
-        fresh = [slot for slot in new.tolist() if people.words[slot, ALIVE] == 1]
+        unwritten = dict.fromkeys([*new.tolist(), *forgotten])
+        begun = [slot for slot in unwritten if people.words[slot, ALIVE] == 1]
         yield from self.owner.write(
             meta=self.memory.changed(),
             messages=outcome.messages,
             ids=[r.ids[slot] for slot in kept.tolist()],
             records=Packed(buffer, ends),
-            erased=[r.ids[slot] for slot in erased],
-            ring=[(r.ids[slot], position_of(int(people.words[slot, HASH]))) for slot in fresh],
+            erased=[r.ids[slot] for slot in forgotten],
+            ring=[(r.ids[slot], position_of(int(people.words[slot, HASH]))) for slot in begun],
             due=due,
             undue=undue,
             counts={field: by for field, by in outcome.counts.items() if by},
-            history=outcome.history,
+            history=[(customer, entry) for customer, entries in outcome.histories.items() for entry in entries],
         )
         people.changed[slots] = 0
-        for slot in erased:
-            r.forget(slot)
+        # Who was forgotten, and who sent nothing but late events, is new again the next time.
+        for slot in unwritten:
+            if people.words[slot, ALIVE] != 1:
+                r.forget(slot)
 
     def _index(self, slots: Int64, woken: Collection[bytes]) -> tuple[list[tuple[bytes, int]], list[bytes]]:
         """Entries for the due index. One that is too early is left alone: it costs one look, an update costs each time."""
