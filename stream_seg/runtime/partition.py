@@ -27,7 +27,8 @@ class LivePartition:
     """Opens, applies batches, relays what they decided beside the next batch, and closes.
 
     A new `Work` is made for every opening, so nothing of a lost claim is left over. `tick` is what an idle
-    partition appends to its own log so that its clock moves; None where another clock moves it.
+    partition appends to its own log so that its clock moves; None where another clock moves it. `watch` looks at the
+    work whenever the partition is where its log is.
     """
 
     def __init__(
@@ -38,12 +39,14 @@ class LivePartition:
         outbox_limit: int,
         tick: Callable[[Work], Message | None] = lambda _: None,
         publish: Callable[[Sequence[Message]], Awaitable[None]] | None = None,
+        watch: Callable[[Work], None] = lambda _: None,
     ) -> None:
         self._new_work = work
         self._effects = effects
         self._outbox_limit = outbox_limit
         self._tick = tick
         self._publish = publish
+        self._watch = watch
         self._relaying: asyncio.Task[None] | None = None
         self._idle_for = 0
         self.work: Work | None = None
@@ -62,11 +65,13 @@ class LivePartition:
         self._idle_for = 0
         await self._check_relay(wait=work.owner.waiting > self._outbox_limit)
         offset = await self._effects.run(work.process(records))
+        self._watch(work)
         await self._relay()
         return offset
 
     async def idle(self) -> None:
         work = self._opened()
+        self._watch(work)
         await self._relay()
         self._idle_for += 1
         if self._idle_for % TICK_EVERY == 0 and self._publish is not None:

@@ -1,0 +1,56 @@
+"""One assigned partition of a product topic, live: the shell around INGEST's steps."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+from stream_seg.core.definition import Definition
+from stream_seg.pipeline.ingest import Ingest
+from stream_seg.ports import Record
+from stream_seg.runtime.effects import Effects
+
+
+class Rules(NamedTuple):
+    """What INGEST works by: the definition in force and how many partitions the events log has."""
+
+    definition: Definition
+    events_partitions: int
+
+
+class LiveSource:
+    """Opens, moves batches, tells progress. `rules` is asked before every batch and may give the same for a while.
+
+    A new `Ingest` is made for every opening: it begins at the last commit. A publish that fails is repeated as it is,
+    byte for byte, by a new producer, before anything after it is looked at: as good as reading the batch again.
+    """
+
+    def __init__(self, ingest: Callable[[], Ingest], effects: Effects, rules: Callable[[], Awaitable[Rules]]) -> None:
+        self._new_ingest = ingest
+        self._effects = effects
+        self._rules = rules
+        self._ingest: Ingest | None = None
+
+    async def open(self, commit: Callable[[int], Awaitable[bool]]) -> int:
+        self._effects.commit = commit
+        ingest = self._new_ingest()
+        ingest.follow(*await self._rules())
+        offset = await self._effects.run(ingest.open())
+        self._ingest = ingest
+        return offset
+
+    async def process(self, records: Sequence[Record]) -> int:
+        ingest = self._opened()
+        ingest.follow(*await self._rules())
+        return await self._effects.run(ingest.process(records))
+
+    async def idle(self) -> None:
+        await self._effects.run(self._opened().idle())
+
+    async def close(self) -> None:
+        """Nothing is in hand between batches."""
+        self._ingest = None
+
+    def _opened(self) -> Ingest:
+        assert self._ingest is not None, "a partition is opened before it works"  # noqa: S101  # PartitionHandler's order
+        return self._ingest
