@@ -22,13 +22,17 @@ from stream_seg.core.record import HEADER, LAYOUT
 
 @dataclass(frozen=True)
 class Engine:
-    """What the newest activation and the models still in use compile to."""
+    """What the newest activation and the models still in use compile to.
+
+    cut_off: the newest features leave out what an older model needs, so nobody can go on under it
+    """
 
     activation: Activation
     fields: Fields
     conditions: Conditions
     plan: Plan
     models: ModelArrays
+    cut_off: bool = False
 
 
 def whole(activation: Activation) -> Definition:
@@ -43,14 +47,19 @@ def compile_engine(activations: Sequence[Activation]) -> Engine:
     fields = collect(definition)
     conditions = compile_conditions(definition, fields)
     plan = compile_plan(definition, fields, conditions.index_of)
-    models = model_arrays([_in_force(a, newest) for a in activations], plan.names)
-    return Engine(newest, fields, conditions, plan, models)
+    in_force = [_in_force(a, newest) for a in activations]
+    lost = [bool(x.model and set(x.model.columns) - set(plan.names)) for x in in_force[:-1]]
+    # The newest activation must have its columns: `model_arrays` says so.
+    models = model_arrays(
+        [x._replace(model=None) if gone else x for x, gone in zip(in_force, [*lost, False], strict=True)], plan.names
+    )
+    return Engine(newest, fields, conditions, plan, models, any(lost))
 
 
 def _in_force(activation: Activation, newest: Activation) -> InForce:
     """An older activation's model, its columns named as the newest activation's plan names them."""
     model = activation.model
-    if model is not None:
+    if model is not None and model.feature_set_version != newest.feature_set_version:
         names = tuple(newest.aliases.get(name, name) for name in model.columns)
         model = msgspec.structs.replace(model, columns=names)
     definition = activation.definition

@@ -34,7 +34,7 @@ from stream_seg.core.grammar import (
     parse,
 )
 
-__all__ = ["Conditions", "ExpressionError", "collect", "compile_conditions", "parse"]
+__all__ = ["Conditions", "ExpressionError", "collect", "compile_conditions", "parse", "reads_calendar"]
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Masks: TypeAlias = npt.NDArray[np.uint64]
@@ -148,6 +148,15 @@ def _leaves(node: Node) -> Iterator[Leaf]:
                 yield from _leaves(part)
         case _:
             yield node
+
+
+def reads_calendar(where: str | None) -> bool:
+    """Whether a condition holds at some local times only, so that its meaning depends on the UTC offset.
+
+    >>> reads_calendar("weekday == sat"), reads_calendar("properties.price > 2")
+    (True, False)
+    """
+    return where is not None and any(leaf.field in CALENDAR for leaf in _leaves(parse(where)))
 
 
 def compile_conditions(

@@ -80,8 +80,8 @@ class People(NamedTuple):
 class Emissions(NamedTuple):
     """What was decided, in order. The fold pauses before `used[0]` could pass the capacity.
 
-    ints     (capacity, 12): kind, slot, row (-1: no event), instant, previous, segment, sequence, cause,
-             incarnation, activation row, sample number, last event
+    ints     (capacity, 13): kind, slot, row (-1: no event), instant, previous, segment (of a visit: the current
+             one), sequence, cause, incarnation, activation row, sample number, last event, in the segment since
     distance (capacity, 3): squared, to the new segment, to the runner-up, to the previous one (NaN: none)
     before, after  (capacity, columns) in real units
     """
@@ -100,7 +100,7 @@ def emissions(capacity: int, columns: int) -> Emissions:
     """Empty room for `capacity` emissions."""
     return Emissions(
         np.zeros(1, np.int64),
-        np.zeros((capacity, 12), np.int64),
+        np.zeros((capacity, 13), np.int64),
         np.zeros((capacity, 3)),
         np.zeros((capacity, columns)),
         np.zeros((capacity, columns)),
@@ -203,6 +203,7 @@ def _emit(
     ints[i, 8], ints[i, 9], ints[i, 10], ints[i, 11] = (
         words[s, INCARNATION], a, words[s, SAMPLES], words[s, LAST_EVENT],
     )  # fmt: skip
+    ints[i, 12] = words[s, SINCE]
     out.distance[i, 0] = work.d[segment] if segment >= 0 else math.nan
     out.distance[i, 1] = work.d[second] if second >= 0 else math.nan
     known = segment >= 0 and previous >= 0 and previous < work.d.shape[0]
@@ -260,7 +261,8 @@ def _visit(
         previous = words[s, SEGMENT] - 1
         words[s, SEQUENCE] += 1
         _recall(people, s, work)
-        _emit(people, out, work, FORGOTTEN, s, row, t, previous, -1, BY_FORGETTING, 0, -1)
+        a = activation_row(models, words[s, ADOPTED])
+        _emit(people, out, work, FORGOTTEN, s, row, t, previous, -1, BY_FORGETTING, a, -1)
         return
     _judge(models, people, s, t, row, BY_TIME, out, work)
     _adopt(models, people, s, t, row, out, work)
@@ -268,7 +270,7 @@ def _visit(
     if silence <= plan.settings[SAMPLED_FOR]:
         words[s, SAMPLES] += 1
         a = activation_row(models, words[s, ADOPTED])
-        _emit(people, out, work, VISIT, s, row, t, -1, -1, BY_TIME, a, -1)
+        _emit(people, out, work, VISIT, s, row, t, -1, words[s, SEGMENT] - 1, BY_TIME, a, -1)
 
 
 @kernel
@@ -365,6 +367,10 @@ def fold(
         t = rows.time[r]
         alive = words[s, ALIVE] == 1
         now = max(words[s, TIME], rows.clock[r]) if alive else rows.clock[r]
+        # What silence did up to now comes first: it may have ended the incarnation whose ids are asked below.
+        if alive and not _settle(plan, models, people, s, now, r, out, work):
+            return r
+        alive = words[s, ALIVE] == 1
         if t < now - plan.settings[LATENESS]:
             fate[r] = LATE
             continue
@@ -392,15 +398,23 @@ def fold(
 
 @kernel
 def settle(
-    plan: PlanArrays, models: ModelArrays, people: People, slots: Int64, until: int, adopt: bool, start: int,
-    out: Emissions, work: Scratch,
+    plan: PlanArrays, models: ModelArrays, people: People, slots: Int64, until: int, restart: bool, adopt: bool,
+    start: int, out: Emissions, work: Scratch,
 ) -> int:  # fmt: skip
     """Carries the rows `slots` to the instant `until`, from index `start`; returns the next index, as `fold` does.
 
+    `restart`: nothing that this plan would have done before `until` is made up for; each is judged there and goes on.
     `adopt`: each then takes the newest activation at once instead of at its next visit.
     """
     for i in range(start, slots.shape[0]):
         s = slots[i]
+        if restart and people.words[s, ALIVE] == 1 and people.words[s, TIME] < until:
+            people.words[s, TIME] = until
+            people.changed[s] = 1
+            people.due[s] = UNKNOWN
+            read_columns(plan, people.words, people.floats, s, until, work)
+            _judge(models, people, s, until, -1, BY_MODEL, out, work)
+            _note(people, s, work)
         if not _settle(plan, models, people, s, until, -1, out, work) or out.used[0] + ROOM > out.ints.shape[0]:
             return i
         if adopt and people.words[s, ALIVE] == 1:

@@ -106,5 +106,6 @@ def fit(x: Float64, k: int, seed: int) -> tuple[Float64, float]:
     ([0.05, 9.95], 0.01)
     """
     state = np.array([seed], np.int64)
-    fits = [lloyd(x, _seeded(x, k, state), ITERATIONS) for _ in range(RESTARTS)]
+    with np.errstate(over="ignore"):  # the generator wraps around; compiled code does so without a word
+        fits = [lloyd(x, _seeded(x, k, state), ITERATIONS) for _ in range(RESTARTS)]
     return min(fits, key=lambda found: found[1])

@@ -33,8 +33,10 @@ class Marks:
             self.bits = ((self.bits << ahead) | 1) & _FULL if ahead < WINDOW else 1
             self.high = offset
             return False
+        if ahead <= -WINDOW:
+            return True
         bit = 1 << -ahead
-        if bit > _FULL or self.bits & bit:
+        if self.bits & bit:
             return True
         self.bits |= bit
         return False

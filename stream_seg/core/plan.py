@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from stream_seg.core.definition import DAY, MINUTE, Definition, Feature, feature_set_version
 from stream_seg.core.event import Fields
+from stream_seg.core.expression import reads_calendar
 from stream_seg.core.record import HEADER
 
 SAMPLE_FOR = 90 * DAY  # a silent customer is sampled for learning this long
@@ -104,6 +105,7 @@ class CellKey:
     scale: float = 0.0
     size: int = 0
     constants: tuple[str, ...] = ()
+    offset: int = 0  # minutes, of what depends on the calendar
 
 
 @dataclass(frozen=True)
@@ -132,12 +134,15 @@ class Plan:
 
 @dataclass
 class _Builder:
+    utc_offset: int
     cells: dict[CellKey, int] = field(default_factory=dict)  # in order of first need
     columns: list[Column] = field(default_factory=list)
     reads: list[tuple[int, int | CellKey, int | CellKey, int, float]] = field(default_factory=list)
     at: dict[str, int] = field(default_factory=dict)  # feature -> its first column
 
     def cell(self, key: CellKey) -> CellKey:
+        if key.kind == DAYS or reads_calendar(key.where):
+            key = replace(key, offset=self.utc_offset)
         self.cells.setdefault(key, len(self.cells))
         return key
 
@@ -163,7 +168,7 @@ def compile_plan(definition: Definition, fields: Fields, condition: Callable[[st
     `fields` says in which row of the decoded columns each field stands, `condition` which bit of the mask holds a
     ``where`` (-1 for no condition). The definition must have passed `stream_seg.config`'s checks.
     """
-    build = _Builder()
+    build = _Builder(definition.utc_offset)
     for feature in definition.features:
         _BY_AGGREGATE[feature.aggregate](build, feature, definition)
     return _lay_out(definition, build, fields, condition)

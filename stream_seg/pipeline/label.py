@@ -149,6 +149,7 @@ class Labeller:
                 self._compile()
                 if self._for_everybody(activation):
                     state.adopting = activation.number
+                state.restarting = self._other_instants()
         elif kind == control.SOURCES:
             self.memory.expect(control.read(record, control.Sources).sources)
         else:
@@ -158,10 +159,19 @@ class Labeller:
         yield from self._sweep()
 
     def _for_everybody(self, activation: Activation) -> bool:
-        """The first model labels all known customers at once; a later one does so when a person asked for it."""
+        """Whether all known customers adopt it at once, instead of at their next visit.
+
+        So does the first model, one that a person wants now, and one whose features leave out what an older model
+        that is still in use would need.
+        """
         before = self.memory.activations[:-1]
         first = activation.model is not None and not any(a.model for a in before)
-        return bool(before) and (first or activation.ramp == "now")
+        return bool(before) and (first or activation.ramp == "now" or self.engine.cut_off)
+
+    def _other_instants(self) -> bool:
+        """Whether the newest definition reads features, or visits customers, at other instants than the one before."""
+        rules = [(d.learn_every, d.evaluate_every, d.utc_offset) for d in (a.definition for a in self.in_force[-2:])]
+        return rules[0] != rules[-1]
 
     def _apply(self, records: Sequence[Record]) -> Step[None]:
         """A run of records under one set of rules: one fold, one write, then what silence did meanwhile."""
@@ -169,6 +179,7 @@ class Labeller:
         events, clocks = self._advance(records)
         state.offset = records[-1].offset + 1
         decoded, times = yield from self._decode(events)
+        state.latest = max(state.latest, int(times.max(initial=0)))
         ids = decoded.customers
         self.residents.begin(ids)
         wanted = self.residents.missing(ids)
@@ -297,11 +308,13 @@ class Labeller:
 
     def _settle(self, slots: Int64, outcome: Outcome) -> None:
         """Carries customers to the clock; with a ramp of `now` they take the newest activation there."""
-        r, clock = self.residents, self.memory.state.clock
-        adopt = self.memory.state.adopting != 0
+        r, state, plan = self.residents, self.memory.state, self.engine.plan.arrays
+        adopt, restart = state.adopting != 0, state.restarting
         at = 0
         while at < len(slots):
-            at = settle(self.engine.plan.arrays, self.engine.models, r.people, slots, clock, adopt, at, r.out, r.work)
+            at = settle(
+                plan, self.engine.models, r.people, slots, state.clock, restart, adopt, at, r.out, r.work
+            )  # fmt: skip
             outcome.take(r)
 
     def _write(self, slots: Int64, new: Int64, outcome: Outcome, woken: Collection[bytes]) -> Step[None]:
@@ -356,11 +369,12 @@ class Labeller:
         Interrupted, it begins again: who was carried on already is not changed twice.
         """
         state = self.memory.state
-        if not self.memory.in_use or (state.clock == self.swept and not state.adopting):
+        everybody = state.adopting != 0 or state.restarting
+        if not self.memory.in_use or (state.clock == self.swept and not everybody):
             return
         limit = self.settings.most_customers
         period = self.engine.activation.definition.learn_every
-        walk = [(-1, RING - 1)] if state.adopting else arcs(state.walked or state.clock, state.clock, period)
+        walk = [(-1, RING - 1)] if everybody else arcs(state.walked, state.clock, period)
         while True:
             loaded: Loaded = yield Load(
                 self.owner.slot, due_until=state.clock, due_limit=limit, ring=walk[0] if walk else None, ring_limit=limit
@@ -371,8 +385,9 @@ class Labeller:
             elif walk:
                 walk[0] = (loaded.ring[-1][1], walk[0][1])
             woken = {customer for customer, _ in loaded.due}
-            if visited or woken:
-                yield from self._carry_on(list(dict.fromkeys([*woken, *visited])), woken)
+            ids = list(dict.fromkeys([*(customer for customer, _ in loaded.due), *visited]))
+            for at in range(0, len(ids), limit):  # a limit cuts no instant in two, and midnight is one for many
+                yield from self._carry_on(ids[at : at + limit], woken)
             if not walk and len(woken) < limit:
                 break
         state.walked = state.clock
@@ -396,7 +411,7 @@ class Labeller:
         """A whole sweep is done: old activations may go, and LEARN hears of every day that has passed."""
         state = self.memory.state
         adopted = state.adopting != 0
-        state.adopting = 0
+        state.adopting, state.restarting = 0, False
         self.memory.retire(period)
         day = state.clock // period * period
         if day > state.passed or adopted:

@@ -14,7 +14,7 @@ STATE, ACTIVATIONS, MARK = "state", "activations", "mark:"
 
 
 class InUse(msgspec.Struct, frozen=True):
-    """An activation and the clock at which it came into force here."""
+    """An activation and the instant at which it came into force here: no customer's time was later."""
 
     activation: Activation
     since: int
@@ -31,6 +31,8 @@ class LabelState(msgspec.Struct, array_like=True):
     seen_at  append time of the last record
     adopting activation that everybody is taking at once (ramp: now), and the ring position reached; 0: none
     ended    bounded input is over
+    latest   greatest event time
+    restarting everybody begins again at the clock: their features are read at other instants from here on
     """
 
     offset: int = 0
@@ -46,6 +48,8 @@ class LabelState(msgspec.Struct, array_like=True):
     duplicates: int = 0
     accepted: int = 0
     rejected: int = 0
+    latest: int = 0
+    restarting: bool = False
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -88,7 +92,7 @@ class Memory:
                     f"two different activations bear the number {activation.number}: two people applied a first "
                     "definition at once; start again under another name"
                 )
-        self.in_use.append(InUse(activation, self.state.clock))
+        self.in_use.append(InUse(activation, max(self.state.clock, self.state.latest)))
         self._activations_changed = True
         return True
 

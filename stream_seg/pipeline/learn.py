@@ -247,12 +247,16 @@ class Learn:
         state.versions += 1
         state.published = day
         model = self._version(snapshot, len(latest), day)
+        # Customers adopt it one by one for a day. Until they have, the first model on changed features leaves in
+        # place what the one before it needs.
+        before = current.model.feature_set_version if current.model else current.feature_set_version
+        changed = before != current.feature_set_version
         following = msgspec.structs.replace(
             current,
             number=current.number + 1,
             model=model,
-            retained=(),
-            aliases={},
+            retained=current.retained if changed else (),
+            aliases=current.aliases if changed else {},
             ramp="walk",
             who="learn",
             at=day,

@@ -1,0 +1,112 @@
+"""LABEL against the brute-force reference: any definition, any log."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream_seg.core import record
+from stream_seg.core.definition import DAY, HOUR, MINUTE
+from stream_seg.core.fold import scratch
+from stream_seg.core.measures import read_columns
+from stream_seg.wire.output import rfc3339
+from tests.core.reference import Customer, Move
+from tests.pipeline.partition import Partition, Snapshot
+from tests.pipeline.plots import Oracle, Plot, plots
+
+
+def told(plot: Plot) -> Oracle:
+    oracle = Oracle()
+    for step in plot.steps:
+        step(oracle)
+    return oracle
+
+
+def labelled(plot: Plot) -> Partition:
+    partition = Partition()
+    partition.run(plot.log.records)
+    return partition
+
+
+def movement(name: str, move: Move) -> dict[str, Any]:
+    return {
+        "id": f"{name}:{move.incarnation}:{move.sequence}",
+        "previous_segment": None if move.previous is None else str(move.previous),
+        "segment": None if move.segment is None else str(move.segment),
+        "cause": move.cause,
+        "event_time": rfc3339(move.at),
+    }
+
+
+def same_movements(oracle: Oracle, snapshot: Snapshot) -> None:
+    moves = [(name, move) for name, customer in oracle.customers.items() for move in customer.moves]
+    # Who never had a segment leaves without a word.
+    expected = [movement(name, move) for name, move in moves if (move.previous, move.segment) != (None, None)]
+    found = [{key: m[key] for key in ("id", "previous_segment", "segment", "cause", "event_time")} for m in snapshot.movements.values()]
+    assert sorted(found, key=lambda m: m["id"]) == sorted(expected, key=lambda m: m["id"])
+
+
+def same_header(customer: Customer, row: npt.NDArray[np.int64]) -> None:
+    zero_if_none = {"segment": customer.segment, "candidate": customer.candidate}
+    plus_one = {name: 0 if value is None else value + 1 for name, value in zero_if_none.items()}
+    expected = {
+        "incarnation": customer.incarnation,
+        "adopted": customer.adopted,
+        "time": customer.time,
+        "event_at": customer.event_at,
+        "last_event": max(e.time for e in customer.events),
+        "first_event": customer.first_event,
+        "candidate_since": customer.candidate_since,
+        "sequence": customer.sequence,
+        "since": customer.since,
+        "samples": customer.sampled,
+        **plus_one,
+    }
+    assert {name: int(row[getattr(record, name.upper())]) for name in expected} == expected
+    recent = row[record.RECENT : record.HEADER].tolist()
+    assert sorted(m for m in recent if m) == sorted(customer.messages[-16:])
+
+
+def columns(partition: Partition, row: npt.NDArray[np.int64], t: int) -> dict[str, float]:
+    engine = partition.labeller.engine
+    work = scratch(engine.plan.arrays, engine.models)
+    words = row.reshape(1, -1).copy()
+    read_columns(engine.plan.arrays, words, words.view(np.float64), 0, t, work)
+    return dict(zip(engine.plan.names, work.raw.tolist(), strict=True))
+
+
+def close(a: dict[str, float], b: dict[str, float]) -> None:
+    assert list(a) == list(b)
+    for name, value in a.items():
+        assert math.isclose(value, b[name], rel_tol=1e-9, abs_tol=1e-12), (name, value, b[name])
+
+
+@settings(max_examples=150, deadline=None)
+@given(plots(), st.lists(st.sampled_from([0, 1, MINUTE, 7 * HOUR, 3 * DAY, 50 * DAY]), min_size=2, max_size=3))
+def test_every_customer_is_as_its_full_list_of_events_says(plot: Plot, later: list[int]) -> None:
+    oracle, partition = told(plot), labelled(plot)
+    snapshot = partition.snapshot()
+    fates = [fate for customer in oracle.customers.values() for fate in customer.fates.values()]
+    for state, fate in (("late", "late"), ("duplicates", "duplicate"), ("accepted", "accepted")):
+        assert snapshot.state[state] == fates.count(fate)
+    same_movements(oracle, snapshot)
+    alive = {name: customer for name, customer in oracle.customers.items() if customer.alive}
+    assert set(snapshot.records) == {name.encode() for name in alive}
+    for name, customer in alive.items():
+        row = partition.row(name.encode())[0]
+        same_header(customer, row)
+        t = customer.time
+        for step in later:
+            t += step
+            close(customer.vector(t), columns(partition, row, t))
+    for name, customer in oracle.customers.items():
+        mine = [s for (who, _, _), s in snapshot.samples.items() if who == name]
+        assert [(s["number"], s["as_of"]) for s in mine] == [(s.number, s.at) for s in customer.samples]
+        for mine_, theirs in zip(mine, customer.samples, strict=True):
+            assert mine_["vector"] == pytest.approx(list(theirs.vector.values()), rel=1e-9, abs=1e-12)
