@@ -1,0 +1,115 @@
+"""A live run on real servers and the replay of its log are the same computation."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from stream_seg.adapters.memory.replay import Replay
+from stream_seg.bootstrap.feeding import feed_live
+from stream_seg.core.definition import DAY
+from stream_seg.errors import Stop
+from stream_seg.wire.control import activation, kind_of
+from tests.live.conftest import StackMaker
+from tests.live.oracle import check, check_learning, compacted, told
+from tests.live.stack import Stack
+from tests.live.workload import SECONDS, START, WEEKS, Orders, given, weeks
+
+pytestmark = [pytest.mark.servers, pytest.mark.slow]
+
+
+def feed(stack: Stack, seed: int, on_day: dict[int, Callable[[], None]]) -> int:
+    """Feeds weeks of purchases; when day n has passed, `on_day[n]` happens beside it."""
+    beside: list[threading.Thread] = []
+
+    def told_of(_: int, through: int) -> None:
+        action = on_day.pop((through - START) // DAY, None)
+        if action is not None:
+            beside.append(threading.Thread(target=action))
+            beside[-1].start()
+
+    def alive() -> None:
+        if all(worker.code is not None for worker in stack.workers):
+            raise Stop(stack.said())
+
+    count = asyncio.run(feed_live(stack.config, weeks(seed), told_of, alive))
+    for thread in beside:
+        thread.join()
+    assert not on_day
+    return count
+
+
+def test_a_run_with_two_workers_a_rebalance_and_a_kill_equals_its_replay_and_an_undisturbed_one(
+    stack_of: StackMaker,
+) -> None:
+    stack = stack_of(WEEKS)
+    stack.activate()
+    first = stack.start("label")
+    stack.start("learn")
+
+    def rebalance() -> None:
+        stack.start("label")
+
+    count = feed(stack, 5, {4: rebalance, 9: first.kill})
+    assert count > 3_000
+    stack.settle("label", "learn", "label")
+    second = stack.workers[-1]
+    assert first.code == -9
+    assert "partitions assigned" in second.output()
+    assert [worker.stop() for worker in stack.workers if worker is not first] == [0, 0]
+
+    published = check(stack)
+    models = check_learning(stack)
+    assert len(models) >= 3
+    assert {"event", "time", "model", "backfill"} <= {m["cause"] for m in published["segment-changes"].values()}
+
+    # The log is not even needed: the same input, fed in memory, gives the same versions, labels and movements.
+    records = stack.read("events")
+    undisturbed = Replay(stack.partitions)
+    undisturbed.start(next(activation(r) for r in records if kind_of(r) == "activate"))
+    assert undisturbed.run(weeks(5), DAY) == count
+    assert told(undisturbed.log.read("models", 0, 0)) == told(stack.read("models"))
+    assert told(undisturbed.log.read("segment-changes", 0, 0)) == published["segment-changes"]
+    assert compacted(undisturbed.log.read("customer-segments", 0, 0)) == compacted(stack.read("customer-segments"))
+
+
+def test_a_live_run_by_append_time_equals_its_replay(stack_of: StackMaker) -> None:
+    stack = stack_of(SECONDS)
+    stack.activate(given(stack.config))
+    first = stack.start("label")
+    orders = Orders()
+    for _ in range(5):
+        stack.produce(orders.some(200))
+    stack.settle()
+    stack.start("label")
+    stack.produce(orders.some(200))
+    first.kill()
+    stack.produce(orders.some(200))
+    stack.settle()
+
+    def causes() -> set[str]:
+        return {"time", "event"} & {m["cause"] for m in told(stack.read("segment-changes")).values()}
+
+    stack.until(lambda: causes() == {"time", "event"}, "silence moved somebody")
+    stack.until(lambda: any(kind_of(r) == "tick" for r in stack.read("events")), "a tick")
+    stack.settle()
+    assert stack.workers[-1].stop() == 0
+    published = check(stack)
+    assert sum(stack_state(stack)) == orders.sent
+    assert published["segment-changes"]
+
+
+def stack_state(stack: Stack) -> list[int]:
+    """Events accepted, partition by partition."""
+    from stream_seg.pipeline.label_state import Memory
+    from stream_seg.ports import Slot
+
+    return [
+        Memory(stack.look(lambda redis, p=p: redis.meta(Slot("label", p))), 0).state.accepted
+        for p in range(stack.partitions)
+    ]
+
+
