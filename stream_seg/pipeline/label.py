@@ -401,6 +401,7 @@ class Labeller:
         values = yield from self._load(wanted)
         gone = {customer for customer, value in zip(wanted, values, strict=True) if value is None}
         if gone:
+            yield from self.owner.confirm()  # another owner, or a Redis that was set back, between two looks
             raise Stop(f"partition {self.partition}: the index names {len(gone)} customers without a record; rebuild it")
         self.residents.admit(wanted, values)
         slots = self.residents.rows(ids)

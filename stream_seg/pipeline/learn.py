@@ -87,6 +87,7 @@ class Learn:
                 found: Loaded = yield Load(self.owner.slot, ids)
                 for customer, value in zip(ids, found.values, strict=True):
                     if value is None:
+                        yield from self.owner.confirm()
                         raise Stop(f"samples partition {self.partition}: the index names a customer without an entry")
                     self.table.load(customer, value)
                 after = page.ring[-1][1]

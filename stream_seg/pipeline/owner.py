@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from stream_seg.errors import Fenced, GuardMismatch, StateLost
+from stream_seg.errors import Fenced, GuardMismatch, StateLost, Stop
 from stream_seg.ports import (
     Claim,
     Commit,
@@ -59,13 +59,23 @@ class SlotOwner:
         state: SlotState = yield Claim(self.slot)
         log: LogRange = yield Committed(self.topic, self.slot.partition)
         self.claim, self.rev, self.guard = state.claim, state.rev, log.guard
-        offset = self._start(state.meta, log, offset_in)
-        if not (yield Commit(self.topic, self.slot.partition, offset)):
-            raise Fenced(f"partition {self.slot.partition} was assigned to another worker while it was being claimed")
+        try:
+            offset = self._start(state.meta, log, offset_in)
+        except Stop:
+            # Somebody else may have owned it since the claim: then these are two moments, and nothing is wrong.
+            if log.committed is not None:
+                yield from self._commit(log.committed)
+            raise
+        yield from self._commit(offset)
         entries: list[OutboxEntry] = yield ReadOutbox(self.slot)
         self.pending = deque((entry.id, _unpack(entry.body)) for entry in entries)
         self.waiting = sum(len(messages) for _, messages in self.pending)
         return state.meta, offset
+
+    def _commit(self, offset: int) -> Step[None]:
+        """Commits an offset, which only the owner can. Raises `Fenced` where that is another worker now."""
+        if not (yield Commit(self.topic, self.slot.partition, offset)):
+            raise Fenced(f"partition {self.slot.partition} was assigned to another worker while it was being claimed")
 
     def _start(self, meta: Mapping[str, bytes], log: LogRange, offset_in: Any) -> int:
         place = f"{self.topic} partition {self.slot.partition}"
@@ -98,6 +108,10 @@ class SlotOwner:
         if messages:
             self.pending.append((self.rev, list(messages)))
             self.waiting += len(messages)
+
+    def confirm(self) -> Step[None]:
+        """Changes nothing. Raises `Fenced` where what was read may not be what this owner wrote."""
+        yield from self.write(meta={})
 
     def relay(self) -> Step[None]:
         """Publishes what is pending, in order, and forgets it when Kafka has it."""
