@@ -1,0 +1,124 @@
+"""How fast, on real Kafka and real Redis: ``python -m benchmarks.throughput`` (`make bench`).
+
+What is measured and how is in docs/benchmarks.md. Writes ``benchmarks/results/throughput.json`` and prints it as the
+last line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import platform
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks.bench import Bench, Progress, prepared, report_of
+from benchmarks.events import Workload
+from benchmarks.meter import resident_mb
+from tests.servers.kafka import KafkaServer
+
+RESULTS = Path(__file__).parent / "results" / "throughput.json"
+VARIANTS = ("keyed", "hop", "long", "uniform", "latency", "passthrough")
+PACKAGES = ("stream_seg", "faust-streaming", "aiokafka", "redis", "numpy", "numba", "msgspec", "orjson", "confluent-kafka")
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def used_memory(bench: Bench) -> int:
+    said = bench.redis.command("INFO", "memory").decode()
+    return int(next(line.partition(":")[2] for line in said.splitlines() if line.startswith("used_memory:")))
+
+
+def measure(bench: Bench, workload: Workload) -> dict[str, Any]:
+    """Fills the log, then lets one worker catch up; figures from its first applied batch to its last acknowledged one."""
+    generator = report_of(bench.generator(workload))
+    say(f"{bench.config.definition.name}: {generator.events:,} events are in the log after {generator.seconds:.1f} s")
+    before = used_memory(bench)
+
+    async def watch() -> dict[str, Any]:
+        progress = Progress(bench)
+        began = time.monotonic()
+        with bench.worker() as worker:
+            pids = {"worker": worker.pid, "redis": bench.redis.pid, "kafka": bench.kafka.pid}
+            first, start = await progress.until(1, worker, pids)
+            done, _ = await progress.until(workload.count, worker, pids)
+            end = await progress.until_relayed(pids)
+            took = end.since(start)
+            rss, peak = resident_mb(worker.pid), resident_mb(worker.pid, "VmHWM")
+            states, customers = await progress.states(), await progress.customers()
+            memory = used_memory(bench) - before
+        await progress.close()
+        wrong = {
+            "rejected": sum(state.rejected for state in states),
+            "late": sum(state.late for state in states),
+            "duplicates": sum(state.duplicates for state in states),
+        }
+        if done != workload.count or any(wrong.values()):
+            raise RuntimeError(f"{done} of {workload.count} events were accepted, {wrong}")
+        counted = done - first
+        ours = took.cpu["worker"] + took.cpu["redis"]
+        return {
+            "events_per_s": round(counted / took.at),
+            "events_per_worker_cpu_s": round(counted / took.cpu["worker"]),
+            "events_per_cpu_s": round(counted / ours),
+            "worker_rss_mb": round(rss, 1),
+            "worker_peak_rss_mb": round(peak, 1),
+            "redis_bytes_per_customer": round(memory / customers),
+            "events": workload.count,
+            "accepted": done,
+            "customers": customers,
+            "seconds": round(took.at, 2),
+            "seconds_from_process_start": round(end.at - began, 2),
+            "cpu_s": {name: round(seconds, 2) for name, seconds in took.cpu.items()},
+            "cpu_s_of_others": round(took.machine - sum(took.cpu.values()), 2),
+            "generator": {
+                "events_per_s": round(generator.events / generator.seconds),
+                "cpu_s": round(generator.cpu_s, 2),
+                "bytes_per_event": round(generator.bytes / generator.events),
+            },
+        }
+
+    return asyncio.run(watch())
+
+
+def machine() -> dict[str, Any]:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+    cores = subprocess.run(["nproc"], capture_output=True, text=True, check=True).stdout
+    memory = int(Path("/proc/meminfo").read_text().split()[1]) * 1024 / 1e9
+    return {"cpu": model, "cores": int(cores), "memory_gb": round(memory, 1), "kernel": platform.release()}
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(prog="python -m benchmarks.throughput")
+    arguments.add_argument("--events", type=int, default=1_000_000)
+    arguments.add_argument("--variants", default=",".join(VARIANTS), help="of " + ", ".join(VARIANTS))
+    arguments.add_argument("--quick", action="store_true", help="a tenth of the events")
+    asked = arguments.parse_args()
+    wanted = asked.variants.split(",")
+    count = asked.events // 10 if asked.quick else asked.events
+    result: dict[str, Any] = {}
+    with KafkaServer() as kafka:
+        with prepared(kafka, "bench-warm-up") as bench:  # the broker's JVM, numba's cache on disk
+            measure(bench, Workload(50_000, customers=2_000))
+        if "keyed" in wanted:
+            with prepared(kafka, "bench-keyed") as bench:
+                result |= measure(bench, Workload(count))
+    result["date"] = datetime.now(UTC).date().isoformat()
+    result["machine"] = machine()
+    result["versions"] = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
