@@ -204,6 +204,7 @@ class Labeller:
         late = decoded.rows[fate == LATE].tolist()
         if late:
             state.late += len(late)
+            yield from self.owner.confirm()  # a record that an heir wrote already would make late what is not
             yield Publish([late_event(events[i], self.settings.group, self._log_id) for i in late])
         touched = np.unique(slots)
         yield from self._write(touched, new, outcome, woken=())
