@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stream_seg.core.decision import MOVE, STAY, decide, distances
-from stream_seg.core.measures import Scratch, add_event, grid_point, read_columns, transformed
+from stream_seg.core.measures import Scratch, add_event, grid_point, read_changed, read_columns, transformed
 from stream_seg.core.model import Float64, Int64, ModelArrays
 from stream_seg.core.numerics import inlined, kernel
 from stream_seg.core.plan import FORGET_AFTER, LATENESS, LEARN_EVERY, SAMPLED_FOR, PlanArrays
@@ -38,7 +38,7 @@ from stream_seg.core.record import (
     SINCE,
     TIME,
 )
-from stream_seg.core.windows import NEVER, next_leaving
+from stream_seg.core.windows import EVERYTHING, GRID, MOST_GROUPS, NEVER, next_leaving
 
 ACCEPTED, DUPLICATE, LATE = 0, 1, 2  # what became of a row
 MOVED, VISIT, FORGOTTEN = 0, 1, 2  # kinds of emission
@@ -135,18 +135,25 @@ def next_visit(plan: PlanArrays, words: Int64, s: int, after: int) -> int:
 
 
 @kernel
-def next_instant(plan: PlanArrays, models: ModelArrays, words: Int64, s: int, after: int) -> int:
-    """The first instant later than `after` at which a value of row s, or its candidate's dwell, changes in silence."""
-    nearest = NEVER
+def next_instant(plan: PlanArrays, models: ModelArrays, words: Int64, s: int, after: int) -> tuple[int, int]:
+    """The first instant later than `after` at which a value of row s, or its candidate's dwell, changes in silence.
+
+    Also the set of groups (and the grid) that change there.
+    """
+    _, nearest = grid_point(plan, words, s, after)
+    changed = GRID
     for g in range(plan.groups.shape[0]):
-        nearest = min(nearest, next_leaving(plan, words, s, g, after))
-    _, grid = grid_point(plan, words, s, after)
-    nearest = min(nearest, grid)
+        leaves = next_leaving(plan, words, s, g, after)
+        bit = np.int64(1) << min(g, MOST_GROUPS)
+        if leaves < nearest:
+            nearest, changed = leaves, bit
+        elif leaves == nearest:
+            changed |= bit
     if words[s, CANDIDATE] != 0:
         ends = words[s, CANDIDATE_SINCE] + models.dwell[activation_row(models, words[s, ADOPTED])]
-        if ends > after:
-            nearest = min(nearest, ends)
-    return nearest
+        if after < ends < nearest:
+            nearest, changed = ends, np.int64(0)
+    return nearest, changed
 
 
 @kernel
@@ -159,15 +166,18 @@ def _next_change(
     """
     words = people.words
     a = activation_row(models, words[s, ADOPTED])
-    after = words[s, TIME]
-    visit = next_visit(plan, words, s, after)
+    visit = next_visit(plan, words, s, words[s, TIME])
     if models.k[a] == 0:
         return visit
+    after = max(words[s, TIME], people.due[s] - 1)  # nothing changes before `due`
+    first = True
     while True:
-        t = min(visit, next_instant(plan, models, words, s, after))
+        t, changed = next_instant(plan, models, words, s, after)
+        t = min(t, visit)
         if t > until or t == visit or budget == 0:
             return t
-        read_columns(plan, words, people.floats, s, t, work)
+        read_changed(plan, words, people.floats, s, t, EVERYTHING if first else changed, work)
+        first = False
         best = distances(models, a, work.x, work.d)
         if decide(models, a, words, s, t, best, work.d) != STAY:
             return t
@@ -457,7 +467,9 @@ def refresh(plan: PlanArrays, people: People, slots: Int64, work: Scratch) -> No
 
 
 @kernel
-def explain(plan: PlanArrays, models: ModelArrays, a: int, raw: Float64, previous: int, segment: int, out: Float64) -> None:
+def explain(
+    plan: PlanArrays, models: ModelArrays, a: int, raw: Float64, previous: int, segment: int, out: Float64
+) -> None:
     """How much each column speaks for `segment` and against `previous` (-1: against the average), into `out`.
 
     The squared distance to the one minus the squared distance to the other; the columns add up to the whole lead.

@@ -23,6 +23,8 @@ from stream_seg.core.plan import (
     EVALUATE_EVERY,
     FIRST,
     FIRST_CELL,
+    FROM_GRID,
+    FROM_NOTHING,
     GAPS,
     GROUP,
     HEAD,
@@ -55,6 +57,7 @@ from stream_seg.core.plan import (
     SESSIONS,
     SIZE,
     SKETCH,
+    SOURCE,
     SUM,
     TILE,
     TILES,
@@ -69,7 +72,10 @@ from stream_seg.core.plan import (
 )
 from stream_seg.core.record import EVENT_AT, FIRST_EVENT, HASH
 from stream_seg.core.windows import (
+    EVERYTHING,
+    GRID,
     NEVER,
+    in_groups,
     keep_extreme,
     look_at,
     move_on,
@@ -241,9 +247,22 @@ def transformed(plan: PlanArrays, f: int, value: float) -> float:
 @kernel
 def read_columns(plan: PlanArrays, words: Int64, floats: Float64, s: int, t: int, work: Scratch) -> None:
     """The vector of row s at instant t, into ``work.raw`` (real units) and ``work.x`` (after clip and log1p)."""
-    look_at(plan, words, floats, s, t, work.span, work.sums)
+    read_changed(plan, words, floats, s, t, EVERYTHING, work)
+
+
+@kernel
+def read_changed(plan: PlanArrays, words: Int64, floats: Float64, s: int, t: int, changed: int, work: Scratch) -> None:
+    """As `read_columns`, where `work` holds the vector of the instant before and only `changed` changed since."""
+    if changed != GRID:
+        look_at(plan, words, floats, s, t, changed, work.span, work.sums)
     grid, _ = grid_point(plan, words, s, t)
     for f in range(plan.reads.shape[0]):
+        source = plan.reads[f, SOURCE]
+        if source >= 0:
+            if not in_groups(changed, source):
+                continue
+        elif (source == FROM_GRID and changed & GRID == 0) or (source == FROM_NOTHING and changed != EVERYTHING):
+            continue
         if plan.reads[f, READ] == READ_SUM:
             value = work.sums[plan.reads[f, A]]
         else:

@@ -43,8 +43,10 @@ WIDTH, TILES, HEAD, SHIFT, FIRST_CELL, END_CELL = range(6)
 # Columns of PlanArrays.cells
 CELL, WHERE, INPUT, WORD, GROUP, SIZE, TILE = range(7)
 # Columns of PlanArrays.reads and PlanArrays.tuning
-READ, A, B, NUMBER, LOG = range(5)
+READ, A, B, NUMBER, LOG, SOURCE = range(6)
 SCALE, EMPTY, LOW, HIGH = range(4)
+# What changes a column in silence, where it is no group
+FROM_GRID, FROM_COLUMNS, FROM_NOTHING = -1, -2, -3
 # Places in PlanArrays.settings
 EVALUATE_EVERY, LEARN_EVERY, FORGET_AFTER, LATENESS, SAMPLED_FOR, USES_GRID, LOOSE = range(7)
 
@@ -59,7 +61,8 @@ class PlanArrays(NamedTuple):
               event; -2 - row: 1 where it is present), first word, group (-1: none), size (registers, buckets, or
               where its categories start in `codes`), first word of its tiles
     scales    (cells,) half-life or gap in ms
-    reads     (columns, 5) kind, a and b (a cell, or an earlier column), a number (code, bit), log1p or not
+    reads     (columns, 6) kind, a and b (a cell, or an earlier column), a number (code, bit), log1p or not, and what
+              changes it in silence: a group, or `FROM_GRID`, `FROM_COLUMNS`, `FROM_NOTHING`
     tuning    (columns, 4) scale, value where there is nothing to measure, clip low, clip high
     codes     code of a text field -> category + 1; 0: not listed
     """
@@ -292,7 +295,8 @@ def _lay_out(definition: Definition, build: _Builder, fields: Fields, condition:
     for column, (kind, a, b, i, scale) in zip(build.columns, build.reads, strict=True):
         f = column.feature
         first, second = (x if isinstance(x, int) else number[x] for x in (a, b))
-        reads.append((kind, first, second, i, int(f.log1p)))
+        source = _source(kind, a, groups, definition)
+        reads.append((kind, first, second, i, int(f.log1p), source))
         tuning.append((scale, f.empty, *(f.clip or (-math.inf, math.inf))))
     uses_grid = any(read[0] in ON_GRID for read in reads)
     arrays = PlanArrays(
@@ -325,7 +329,7 @@ def _lay_out(definition: Definition, build: _Builder, fields: Fields, condition:
             7,
         ),
         scales=np.array([cell.scale for cell in order], np.float64),
-        reads=_rows(reads, 5),
+        reads=_rows(reads, 6),
         tuning=np.array(tuning, np.float64).reshape(-1, 4),
         codes=np.array(codes, np.int64),
     )
@@ -345,6 +349,15 @@ def _categories(order: list[CellKey], fields: Fields) -> tuple[list[int], list[i
             listed = {category: i + 1 for i, category in enumerate(cell.constants)}
             codes += [0, *(listed.get(constant, 0) for constant in constants[cell.field])]
     return sizes, codes
+
+
+def _source(kind: int, a: int | CellKey, groups: dict[tuple[int, int, int], int], definition: Definition) -> int:
+    """What changes a column between events."""
+    if kind in ON_GRID:
+        return FROM_GRID
+    if isinstance(a, int):
+        return FROM_COLUMNS
+    return list(groups).index(_group_of(a, definition)) if a.tiles else FROM_NOTHING
 
 
 def _group_of(cell: CellKey, definition: Definition) -> tuple[int, int, int]:

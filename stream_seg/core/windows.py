@@ -37,6 +37,17 @@ from stream_seg.core.record import HASH
 NEVER = np.int64(1) << 62  # later than every instant
 
 
+EVERYTHING = np.int64(-1)  # a set of groups that holds them all, and the grid
+GRID = np.int64(1) << 61  # the grid, in a set of groups
+MOST_GROUPS = 60
+
+
+@inlined
+def in_groups(changed: int, g: int) -> bool:
+    """Whether a set of groups holds group g; groups beyond `MOST_GROUPS` are in every set that is not empty."""
+    return changed != 0 if g >= MOST_GROUPS else (changed >> g) & 1 == 1
+
+
 @inlined
 def phase(plan: PlanArrays, words: Int64, s: int, g: int) -> int:
     """How far (ms) the tiles of group g start before a multiple of their width, for the customer in row s."""
@@ -115,13 +126,17 @@ def next_leaving(plan: PlanArrays, words: Int64, s: int, g: int, after: int) -> 
 
 
 @kernel
-def look_at(plan: PlanArrays, words: Int64, floats: Float64, s: int, t: int, span: Int64, sums: Float64) -> None:
-    """What each window holds at instant t.
+def look_at(
+    plan: PlanArrays, words: Int64, floats: Float64, s: int, t: int, changed: int, span: Int64, sums: Float64
+) -> None:
+    """What the windows of the groups in `changed` (`in_groups`) hold at instant t.
 
     span  (groups, 3) receives the oldest tile in the window, its slot, and how many tiles follow up to the newest
     sums  (cells,) receives the sum of each cell's tiles, oldest first (so the bits never depend on the cut)
     """
     for g in range(plan.groups.shape[0]):
+        if not in_groups(changed, g):
+            continue
         tiles = plan.groups[g, TILES]
         head = words[s, plan.groups[g, HEAD]]
         oldest = max(head, tile_of(plan, words, s, g, t)) - tiles + 1
