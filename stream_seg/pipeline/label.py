@@ -184,7 +184,7 @@ class Labeller:
         self.residents.begin(ids)
         wanted = self.residents.missing(ids)
         loaded = yield from self._load(wanted)
-        new = self.residents.admit(wanted, loaded)
+        new = yield from self._admit(wanted, loaded)
         slots = self.residents.rows(ids)
         rows = Rows(
             slot=slots,
@@ -292,6 +292,14 @@ class Labeller:
             return ()
         loaded: Loaded = yield Load(self.owner.slot, ids)
         return loaded.values
+
+    def _admit(self, ids: Sequence[bytes], values: Sequence[bytes | None]) -> Step[Int64]:
+        """Brings loaded records to hand; returns the rows of new customers."""
+        try:
+            return self.residents.admit(ids, values)
+        except Stop:
+            yield from self.owner.confirm()  # an heir may have written it by rules that are further on in the log
+            raise
 
     def _outcome(self) -> Outcome:
         return Outcome(self.engine, self.in_force, self.partition, next(self.now), self.settings.origin)
@@ -404,7 +412,7 @@ class Labeller:
         if gone:
             yield from self.owner.confirm()  # another owner, or a Redis that was set back, between two looks
             raise Stop(f"partition {self.partition}: the index names {len(gone)} customers without a record; rebuild it")
-        self.residents.admit(wanted, values)
+        yield from self._admit(wanted, values)
         slots = self.residents.rows(ids)
         outcome = self._outcome()
         yield from self._write(slots, np.zeros(0, np.int64), outcome, woken)
