@@ -38,7 +38,7 @@ def customer(
     """
     out = output(context, json=json)
     settings = read_config(config)
-    from stream_seg import bootstrap
+    from stream_seg.bootstrap import commands as bootstrap
 
     answer = bootstrap.customer(settings, customer_id)
     if answer is None:
@@ -61,6 +61,8 @@ def _who(answer: "CustomerAnswer") -> str:
         lines.append(f"margin {answer['margin']:.2f} to segment {answer['runner_up']}")
     model = "no model" if answer["model_version"] is None else f"model {answer['model_version']}"
     seen = f"last event {answer['last_event'] or 'unknown'}"
+    if "as_of" in answer:
+        seen += f", read at {answer['as_of']}"
     lines.append(f"{seen}, {model}, features {answer['feature_set_version']}, incarnation {answer['incarnation']}")
     return "\n".join(lines)
 
@@ -73,7 +75,8 @@ def _why(answer: "CustomerAnswer") -> str:
     if not answer["why"]:
         return ""
     rows = [(f"  {one['text']}", one["feature"], f"{one['effect']:+.2f}") for one in answer["why"]]
-    return "Why\n" + table(rows, right=[2])
+    title = "Why" if answer["runner_up"] is None else f"Why here and not in segment {answer['runner_up']}"
+    return f"{title}\n{table(rows, right=[2])}"
 
 
 def _features(answer: "CustomerAnswer") -> str:

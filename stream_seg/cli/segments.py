@@ -21,7 +21,8 @@ def register(app: typer.Typer) -> None:
 def segments(context: typer.Context, config: ConfigFile = DEFAULT_CONFIG, *, json: Json = False) -> None:
     """Shows who is here: each segment with its name, size, share, profile and lever.
 
-    A profile gives the segment's centre in the features' own units.
+    A profile is the mean of the segment's customers in the features' own units, as the segment's definition says. Where
+    the definition cannot be read, it is the model's centre.
 
     \b
     Examples:
@@ -31,7 +32,7 @@ def segments(context: typer.Context, config: ConfigFile = DEFAULT_CONFIG, *, jso
     """
     out = output(context, json=json)
     settings = read_config(config)
-    from stream_seg import bootstrap
+    from stream_seg.bootstrap import commands as bootstrap
 
     answer = bootstrap.segments(settings)
     out.result(answer, rendered(answer))
@@ -49,7 +50,8 @@ def rendered(answer: "SegmentsAnswer") -> str:
             rows.append((str(one["segment"]), one["name"], *size, one["lever"] or "–", one["owner"] or "–"))
         parts.append(table(rows, right=[0, 2, 3]))
         names = list(dict.fromkeys(name for one in here for name in one["profile"]))
-        profile = [("profile", *(str(one["segment"]) for one in here))]
+        title = "centre" if answer.get("profiles_from") == "centres" else "profile"
+        profile = [(title, *(str(one["segment"]) for one in here))]
         profile += [(name, *(amount(one["profile"].get(name)) for one in here)) for name in names]
         parts.append(table(profile, right=range(1, len(here) + 1)))
     return "\n\n".join(parts)

@@ -6,9 +6,10 @@ from typing import NotRequired, TypedDict
 
 
 class FeatureValue(TypedDict):
-    """One column of a customer's vector: `value` in raw units, `in_distance` after transform and scaling.
+    """One feature of a customer: `value` in raw units, `in_distance` after transform and scaling.
 
-    `value` is text for a category (``plus``, ``unknown``); `in_distance` is None for an outcome.
+    `value` is text for a category (``plus``, ``unknown``). `in_distance` is None where the model in force does not use
+    the feature (an outcome, one that is too new), and for a category, which takes part with several columns.
     """
 
     name: str
@@ -17,7 +18,11 @@ class FeatureValue(TypedDict):
 
 
 class Reason(TypedDict):
-    """Why the customer is here: how much nearer a feature brings it, and the same in words (``spends a lot``)."""
+    """Why the customer is here and not in the runner-up: how much nearer this feature brings it, and the same in words.
+
+    `effect`: squared distance to the runner-up less that to its own segment, in this column. `text` compares the two:
+    of customers who spend a lot in both, the words may be those for the one that spends less.
+    """
 
     feature: str
     effect: float
@@ -39,9 +44,11 @@ class CustomerAnswer(TypedDict):
     """Who a customer is now. Instants are ISO 8601 in UTC.
 
     segment, margin, runner_up   None while there is no model
-    margin                       1 - d²(segment) / d²(runner_up): 0 on the border, towards 1 far from it
+    margin                       1 - d²(segment) / d²(runner_up): 0 on the border, towards 1 far from it; below 0 the
+                                 runner-up is nearer, and only margin or dwell keep the customer where it is
     history                      newest first
     incarnation                  the events offset that created the record
+    as_of                        when the features were read: the partition's clock, or the customer's own later time
     """
 
     customer_id: str
@@ -58,10 +65,11 @@ class CustomerAnswer(TypedDict):
     feature_set_version: str
     last_event: str | None
     tier: NotRequired[str]
+    as_of: NotRequired[str]
 
 
 class SegmentAnswer(TypedDict):
-    """One segment: its customers, its share of the labelled ones, its centre in raw units."""
+    """One segment: its customers, its share of the labelled ones, its profile (feature -> value in raw units)."""
 
     segment: int
     name: str
@@ -73,9 +81,17 @@ class SegmentAnswer(TypedDict):
 
 
 class SegmentsAnswer(TypedDict):
-    """Who is here. `unlabelled`: customers without a segment yet; `customers` counts them too."""
+    """Who is here.
+
+    unlabelled          customers without a segment yet; `customers` counts them too
+    movements_by_cause  since the state began
+    profiles_from       ``definitions`` (means of the customers learned from, outcomes included), ``centres`` (of the
+                        model, where the definitions are of another version or cannot be read), ``none``: no model
+    """
 
     segments: list[SegmentAnswer]
     customers: int
     unlabelled: int
     model_version: int | None
+    movements_by_cause: NotRequired[dict[str, int]]
+    profiles_from: NotRequired[str]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stream_seg import bootstrap
+from stream_seg.bootstrap import commands as bootstrap
 from stream_seg.cli import call
 from stream_seg.cli.customer import rendered as customer_text
 from stream_seg.cli.segments import rendered as segments_text
@@ -69,7 +69,7 @@ ann is in segment 2 (Regulars) since 2017-03-01T10:00:00Z
 margin 0.42 to segment 4
 last event 2017-02-01T09:00:00Z, model 3, features abcdef012345, incarnation 17
 
-Why
+Why here and not in segment 4
   orders often  orders_30d  +0.81
 
 Features

@@ -1,0 +1,286 @@
+"""Who is this customer, who is here: answers out of what LABEL keeps about its partitions. Read only, nothing decided.
+
+A stored record is as its customer's last change left it. What silence changed since (windows that ran out, seconds
+since the last event) is a function of the record and the time, so an answer reads the features at the instant `as_of`:
+the partition's clock, or the customer's own time where that is later.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream_seg.core.activation import ENGINE, Activation
+from stream_seg.core.decision import distances
+from stream_seg.core.definition import Feature
+from stream_seg.core.engine import Engine, compile_engine
+from stream_seg.core.fold import activation_row, explain
+from stream_seg.core.measures import read_columns
+from stream_seg.core.model import Float64, ModelVersion
+from stream_seg.core.naming import phrase
+from stream_seg.core.record import ADOPTED, ALIVE, INCARNATION, LAST_EVENT, SEGMENT, SINCE, TIME, tag_of
+from stream_seg.errors import EngineTooOld
+from stream_seg.pipeline.answers import CustomerAnswer, FeatureValue, Move, Reason, SegmentAnswer, SegmentsAnswer
+from stream_seg.pipeline.label_state import Memory
+from stream_seg.pipeline.outcome import remembered
+from stream_seg.pipeline.owner import GUARD
+from stream_seg.pipeline.residents import Residents
+from stream_seg.wire.output import rfc3339
+
+REASONS = 5
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionFacts:
+    """What one partition's slot says: `meta` and `counts` as stored, `customers`: how many its ring holds."""
+
+    meta: Mapping[str, bytes]
+    counts: Mapping[bytes, int]
+    customers: int
+
+
+def partitions_of(meta: Mapping[str, bytes]) -> int:
+    """How many partitions the events topic had when this slot was begun, as its guard says.
+
+    >>> partitions_of({"guard": b"1b9c:12:murmur2"})
+    12
+    """
+    return int(meta[GUARD].split(b":")[1])
+
+
+def customer_answer(
+    customer: bytes, record: bytes | None, history: Sequence[bytes], meta: Mapping[str, bytes]
+) -> CustomerAnswer | None:
+    """Who a customer is at `as_of`; None: nobody of this id is known.
+
+    record, history, meta: of the customer's partition. Read `meta` last: it must have every layout that `record` may be
+    in. Raises `EngineTooOld` for a log that a newer version decided, `Stop` for a damaged record.
+    """
+    if record is None:
+        return None
+    memory = Memory(meta, 0)
+    engine, activations = _compiled(memory)
+    here = _brought_in(customer, record, engine, activations)
+    words, floats, work = here.people.words, here.people.floats, here.work
+    if words[0, ALIVE] != 1:
+        return None
+    as_of = max(int(words[0, TIME]), memory.state.clock)
+    read_columns(engine.plan.arrays, words, floats, 0, as_of, work)
+    row = activation_row(engine.models, words[0, ADOPTED])
+    activation = activations[row]
+    segment = int(words[0, SEGMENT]) - 1
+    labelled = activation.model is not None and 0 <= segment < activation.model.k
+    runner_up, margin = _runner_up(engine, row, segment, work.x, work.d) if labelled else (None, None)
+    return CustomerAnswer(
+        customer_id=customer.decode(),
+        segment=segment if segment >= 0 else None,
+        segment_name=_name(segment, activation) if labelled else None,
+        since=rfc3339(int(words[0, SINCE])) if segment >= 0 else None,
+        features=_features(engine, row, work.raw, work.x),
+        margin=margin,
+        runner_up=runner_up,
+        why=_reasons(engine, row, segment, runner_up, work.raw) if labelled else [],
+        history=[_move(entry) for entry in history],
+        incarnation=int(words[0, INCARNATION]),
+        model_version=activation.model.version if activation.model else None,
+        feature_set_version=activation.feature_set_version,
+        last_event=rfc3339(int(words[0, LAST_EVENT])) if words[0, LAST_EVENT] else None,
+        tier=activation.definition.tier,
+        as_of=rfc3339(as_of),
+    )
+
+
+def _compiled(memory: Memory) -> tuple[Engine, list[Activation]]:
+    activations = list(memory.activations)
+    needed = max(activation.engine for activation in activations)
+    if needed > ENGINE:
+        raise EngineTooOld(f"the log was decided by engine {needed}, this command has {ENGINE}; upgrade it")
+    return compile_engine(activations), activations
+
+
+def _brought_in(customer: bytes, record: bytes, engine: Engine, activations: Sequence[Activation]) -> Residents:
+    """The customer alone in row 0, in today's layout whatever the record's."""
+    layouts = {tag_of(a.layout): compile_engine([a]).plan for a in activations if a.layout != activations[-1].layout}
+    residents = Residents(engine, layouts, capacity=1)
+    residents.begin([customer])
+    residents.admit([customer], [record])
+    return residents
+
+
+def _runner_up(engine: Engine, row: int, segment: int, x: Float64, d: Float64) -> tuple[int | None, float | None]:
+    """The nearest segment that is not the customer's, and how clear-cut it is."""
+    distances(engine.models, row, x, d)
+    others = [j for j in range(int(engine.models.k[row])) if j != segment]
+    if not others:
+        return None, None
+    second = min(others, key=lambda j: (d[j], j))
+    return second, round(1.0 - float(d[segment]) / float(d[second]) if d[second] else 0.0, 6)
+
+
+def _scaled(engine: Engine, row: int, x: Float64) -> Float64:
+    """Where each column stands among everybody, in standard deviations; 0 where the model does not use it."""
+    models = engine.models
+    z: Float64 = (np.clip(x, models.low[row], models.high[row]) - models.mean[row]) * models.inverse[row]
+    return z
+
+
+def _features(engine: Engine, row: int, raw: Float64, x: Float64) -> list[FeatureValue]:
+    """One entry per number, one per category however many columns encode it."""
+    z, used = _scaled(engine, row, x), engine.models.inverse[row] != 0.0
+    values: list[FeatureValue] = []
+    columns = engine.plan.columns
+    for f, column in enumerate(columns):
+        if column.feature.encode is None:
+            near = round(float(z[f]), 6) if used[f] else None
+            values.append(FeatureValue(name=column.name, value=float(raw[f]), in_distance=near))
+        elif f == 0 or columns[f - 1].feature != column.feature:
+            size = sum(other.feature == column.feature for other in columns)
+            category = _category(column.feature, [one.part for one in columns[f : f + size]], raw[f : f + size])
+            values.append(FeatureValue(name=column.feature.name, value=category, in_distance=None))
+    return values
+
+
+def _category(feature: Feature, parts: Sequence[str | None], raw: Float64) -> str:
+    """The category that an encoded feature's columns say."""
+    if feature.encode in {"one_hot", "hashed"}:
+        return parts[int(np.argmax(raw))] or UNKNOWN
+    code = int(raw[0]) if feature.encode == "ordinal" else sum(int(bit) << i for i, bit in enumerate(raw.tolist()))
+    return feature.categories[code - 1] if code else UNKNOWN
+
+
+def _reasons(engine: Engine, row: int, segment: int, runner_up: int | None, raw: Float64) -> list[Reason]:
+    """What holds the customer in its segment and keeps it from the runner-up, the strongest first.
+
+    The words compare the two centres: of a feature that speaks for the segment, the customer is on its side.
+    """
+    effects = np.empty(len(raw))
+    explain(engine.plan.arrays, engine.models, row, raw, -1 if runner_up is None else runner_up, segment, effects)
+    centers = engine.models.centers[row]
+    higher = centers[:, segment] - (0.0 if runner_up is None else centers[:, runner_up])
+    best = sorted(range(len(effects)), key=lambda f: (-effects[f], f))[:REASONS]
+    return [
+        Reason(
+            feature=engine.plan.columns[f].name,
+            effect=round(float(effects[f]), 6),
+            text=phrase(engine.plan.columns[f], float(higher[f])),
+        )
+        for f in best
+        if effects[f] > 0
+    ]
+
+
+def _move(entry: bytes) -> Move:
+    one = remembered(entry)
+    return Move(
+        sequence=one.sequence,
+        before=one.previous,
+        after=one.segment,
+        cause=one.cause,
+        at=rfc3339(one.at),
+        model_version=one.model_version,
+    )
+
+
+def segments_answer(
+    partitions: Sequence[PartitionFacts], definitions: Mapping[int, Mapping[str, object]] | None = None
+) -> SegmentsAnswer:
+    """Who is here, over all partitions.
+
+    definitions  segment -> the last value of ``segment-definitions`` for it. Where all of them describe the model in
+                 force, profiles are theirs: the mean of the segment's customers in real units, outcomes included. Else
+                 a profile is the model's centre, brought back to real units (`centre_in_real_units`).
+    """
+    memories = [Memory(facts.meta, 0) for facts in partitions if facts.meta]
+    activations = {a.number: a for memory in memories for a in memory.activations}
+    newest = activations[max(activations)] if activations else None
+    sizes, causes = Counter[int](), Counter[str]()
+    for facts in partitions:
+        for field, count in facts.counts.items():
+            kind, _, name = field.decode().partition(":")
+            if kind == "s":
+                sizes[int(name)] += count
+            elif kind == "c":
+                causes[name] += count
+    model = newest.model if newest is not None else None
+    described = _described(model, definitions or {})
+    customers, labelled = sum(facts.customers for facts in partitions), sizes.total()
+    return SegmentsAnswer(
+        segments=[
+            _segment(number, sizes[number], labelled, newest, described)
+            for number in sorted({*range(model.k if model else 0), *(n for n, count in sizes.items() if count)})
+            if newest is not None
+        ],
+        customers=customers,
+        unlabelled=customers - labelled,
+        model_version=model.version if model else None,
+        movements_by_cause=dict(sorted(causes.items())),
+        profiles_from="none" if model is None else "definitions" if described else "centres",
+    )
+
+
+def _described(
+    model: ModelVersion | None, definitions: Mapping[int, Mapping[str, object]]
+) -> dict[int, dict[str, float]]:
+    """The profiles of all segments of this very model, or none."""
+    if model is None or any(
+        n not in definitions or definitions[n]["model_version"] != model.version for n in range(model.k)
+    ):
+        return {}
+    profiles: dict[int, dict[str, float]] = {}
+    for n in range(model.k):
+        told = definitions[n]["profile"]
+        assert isinstance(told, dict)  # noqa: S101  # by its contract
+        profiles[n] = {name: float(entry["center"]) for name, entry in told.items()}
+    return profiles
+
+
+def _segment(
+    number: int, customers: int, labelled: int, activation: Activation, described: Mapping[int, dict[str, float]]
+) -> SegmentAnswer:
+    lever = next((one for one in activation.definition.levers if one.segment == number), None)
+    model = activation.model
+    known = model is not None and number < model.k
+    profile = described.get(number, {})
+    if model is not None and known and not profile:
+        profile = centre_in_real_units(activation, number)
+    return SegmentAnswer(
+        segment=number,
+        name=_name(number, activation),
+        customers=customers,
+        share=round(customers / labelled, 6) if labelled else 0.0,
+        profile=profile,
+        lever=lever.lever if lever else None,
+        owner=lever.owner if lever else None,
+    )
+
+
+def _name(segment: int, activation: Activation) -> str:
+    """The declared name, else the model's; a segment of an older model that still has customers has its number."""
+    declared = {lever.segment: lever.name for lever in activation.definition.levers if lever.name}
+    if segment in declared:
+        return declared[segment]
+    model = activation.model
+    return model.segments[segment] if model is not None and segment < model.k else f"segment {segment}"
+
+
+def centre_in_real_units(activation: Activation, segment: int) -> dict[str, float]:
+    """A model's centre as column -> value: scaling undone, then log1p.
+
+    So of a feature with ``log1p`` it is the mean of the logarithms brought back, which is nearer the typical customer
+    than the plain mean. Limits of a clip are not undone: nobody counts beyond them.
+    """
+    model = activation.model
+    assert model is not None  # noqa: S101  # asked of a model's segments only
+    logged = {feature.name for feature in activation.features if feature.log1p}
+    centre = {}
+    for name, z, mean, scale in zip(model.columns, model.centers[segment], model.mean, model.scale, strict=True):
+        x = z * scale + mean
+        column = activation.aliases.get(name, name)
+        if column.partition("=")[0] in logged:
+            x = float(np.sign(x) * np.expm1(abs(x)))
+        centre[name] = x
+    return centre
