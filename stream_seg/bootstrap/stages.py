@@ -20,7 +20,6 @@ from stream_seg.bootstrap.connect import broker_of, now, producer_of, slots_of
 from stream_seg.bootstrap.ingesting import IngestHandlers
 from stream_seg.config import Config
 from stream_seg.pipeline.label import Labeller, LabelSettings
-from stream_seg.pipeline.learn import Learn, LearnSettings
 from stream_seg.ports import LogRange, Message
 from stream_seg.runtime.effects import Effects
 from stream_seg.runtime.partition import LivePartition, Work
@@ -56,6 +55,8 @@ class Handlers:
     def _work(self, partition: int) -> Callable[[], Work]:
         run = self._config.run
         if self._stage == "learn":
+            from stream_seg.pipeline.learn import Learn, LearnSettings  # noqa: PLC0415  # river: 150 MB that LABEL spares
+
             return lambda: Learn("samples", partition, LearnSettings(outbox_limit=self._outbox_limit))
         settings = LabelSettings(
             cache_bytes=run.cache_mb * 1_000_000,

@@ -43,7 +43,7 @@ def apply(
     if not why.strip():
         raise typer.BadParameter("is empty, say why: the log keeps it", param_hint="--why")
     settings = read_config(file)
-    from stream_seg import bootstrap
+    from stream_seg.bootstrap import commands as bootstrap
 
     done = bootstrap.apply(settings, why=why, who=who or getpass.getuser(), dry_run=dry_run)
     lines = [str(change) for change in done.get("changes", [])] or ["Nothing changes."]

@@ -47,7 +47,7 @@ def demo(
       stream-seg demo --json > demo.json
     """
     out = output(context, json=json)
-    from stream_seg import bootstrap
+    from stream_seg.bootstrap import commands as bootstrap
 
     with out.progress() as tell:
         summary, steps = bootstrap.demo(data.value, days=days, keep=keep, tell=tell)

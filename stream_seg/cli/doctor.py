@@ -26,7 +26,7 @@ def doctor(context: typer.Context, config: ConfigFile = DEFAULT_CONFIG, *, json:
     """
     out = output(context, json=json)
     settings = read_config(config)
-    from stream_seg import bootstrap
+    from stream_seg.bootstrap import commands as bootstrap
 
     findings = bootstrap.doctor(settings)
     faults = [one for one in findings if one.status != "ok"]

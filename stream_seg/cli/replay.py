@@ -57,7 +57,7 @@ def replay(
     if form is not Form.kafka and (missing := [name for name in inputs if not Path(name).is_file()]):
         raise typer.BadParameter(f"no such file: {', '.join(missing)}", param_hint="INPUT")
     settings = read_config(config)
-    from stream_seg import bootstrap
+    from stream_seg.bootstrap import commands as bootstrap
 
     with shown.progress() as tell:
         done = bootstrap.replay(

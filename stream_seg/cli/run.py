@@ -46,7 +46,7 @@ def run(
     """
     out = output(context, json=json)
     settings = read_config(config, {} if workers is None else {("run", "workers"): workers})
-    from stream_seg import bootstrap
+    from stream_seg.bootstrap import commands as bootstrap
 
     chosen = _stages(stages, keyed=settings.definition.input.keyed_by_customer)
     bootstrap.run(settings, cast("list[bootstrap.Stage]", chosen), settings.run.workers, embedded=embedded)

@@ -120,7 +120,8 @@ def _silent(page: Console, summary: Summary, names: dict[str, str]) -> None:
     if not summary["silent_customers"]:
         return
     who = "customer" if summary["silent_customers"] == 1 else "customers"
-    _heading(page, f"Who went silent: {summary['silent_customers']:,} {who} moved because nothing happened")
+    title = f"Who went silent in that month: {summary['silent_customers']:,} {who} moved because nothing happened"
+    _heading(page, title)
 
     def way(one: dict[str, Any]) -> tuple[str, str]:
         return _name(one["from"], names), _name(one["to"], names)

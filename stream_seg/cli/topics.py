@@ -48,7 +48,7 @@ def create(
     """
     out = output(context, json=json)
     settings = read_config(config)
-    from stream_seg import bootstrap
+    from stream_seg.bootstrap import commands as bootstrap
 
     done = bootstrap.create_topics(settings, retention_days=retention_days, dry_run=dry_run)
     made = "missing" if dry_run else "created"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stream_seg import bootstrap
+from stream_seg.bootstrap import commands as bootstrap
 from stream_seg.cli import call
 from stream_seg.cli.reference import helps, reference
 from stream_seg.errors import Unavailable

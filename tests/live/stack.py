@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from stream_seg.adapters.kafka.admin import Admin
 from stream_seg.adapters.kafka.topics import group_name, topic_name
 from stream_seg.adapters.redis.inspection import RedisInspection
-from stream_seg.bootstrap import create_topics
+from stream_seg.bootstrap.servers import create_topics
 from stream_seg.bootstrap.connect import broker_of
 from stream_seg.bootstrap.definition import begin, everywhere, publish
 from stream_seg.config import Config, load
@@ -198,7 +198,7 @@ class Stack:
     async def _read(self, topic: str) -> list[ConsumerRecord]:
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self.bootstrap, enable_auto_commit=False, fetch_max_wait_ms=20,
-            max_partition_fetch_bytes=2**24,
+            max_partition_fetch_bytes=2**24, auto_offset_reset="earliest",
         )  # fmt: skip
         await consumer.start()
         try:

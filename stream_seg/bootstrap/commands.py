@@ -1,0 +1,152 @@
+"""The only place that names adapters: what a command asks for, wired to the servers that a configuration names."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from stream_seg.adapters.embedded.idempotence import teach_init_producer_id
+from stream_seg.adapters.embedded.servers import EmbeddedServers
+from stream_seg.adapters.kafka.admin import Admin
+from stream_seg.adapters.kafka.inspection import cluster_facts, newest_append
+from stream_seg.adapters.kafka.topics import topic_name, topics
+from stream_seg.adapters.redis.server import clock_reading, server_facts
+from stream_seg.bootstrap.connect import broker_of, now
+from stream_seg.bootstrap.definition import begin, put_in_force
+from stream_seg.bootstrap.demo import run_demo
+from stream_seg.bootstrap.queries import ask_customer, ask_segments
+from stream_seg.bootstrap.servers import create_topics, on_servers, worker_environment
+from stream_seg.bootstrap.supervisor import Supervisor
+from stream_seg.config import Config
+from stream_seg.errors import Stop, StreamSegError
+from stream_seg.pipeline.answers import CustomerAnswer, SegmentsAnswer
+from stream_seg.pipeline.diagnosis import (
+    Finding,
+    TopicFault,
+    append_finding,
+    clock_finding,
+    redis_findings,
+    topic_findings,
+)
+from stream_seg.pipeline.summary import Summary
+
+Stage: TypeAlias = Literal["ingest", "label", "learn"]
+Tell: TypeAlias = Callable[[str, int, "int | None"], None]  # what is being done, how much of it, of how much
+
+
+def run(config: Config, stages: Sequence[Stage], workers: int, *, embedded: bool) -> None:
+    """Runs the stages until SIGTERM or Ctrl-C, `workers` processes each; returns when they have finished cleanly.
+
+    On an empty log the definition of `config` is put in force first; on another, a file that differs is only told of.
+    """
+    if embedded:
+        with EmbeddedServers() as servers:
+            teach_init_producer_id()
+            served = on_servers(config, servers)
+            create_topics(served, retention_days=7, dry_run=False)
+            print(f"Kafka {servers.kafka}, Redis {servers.redis_url}", file=sys.stderr)
+            _run(served, stages, workers, embedded=True)
+    else:
+        _run(config, stages, workers, embedded=False)
+
+
+def _run(config: Config, stages: Sequence[Stage], workers: int, *, embedded: bool) -> None:
+    note = begin(config, who="run", why="first run")
+    if note:
+        print(note, file=sys.stderr)
+    Supervisor(config.path, stages, workers, worker_environment(config), embedded=embedded).run()
+
+
+def apply(config: Config, *, why: str, who: str, dry_run: bool) -> dict[str, Any]:
+    """Puts the definition in force: one activation into every partition of the log.
+
+    Returns ``{activation, feature_set_version, changes: [text], customers, dry_run}``.
+    """
+    return asyncio.run(put_in_force(config, why=why, who=who, dry_run=dry_run))
+
+
+def replay(
+    config: Config,
+    inputs: Sequence[str],
+    out: Path,
+    *,
+    form: Literal["csv", "parquet", "ndjson", "kafka"] | None,
+    start: int | None,
+    end: int | None,
+    tell: Tell,
+) -> dict[str, Any]:
+    """Runs the pipeline in memory over files or topics and writes labels and movements into the folder `out`.
+
+    `form` None: by the names of the inputs. `start` … `end`: event times in ms, `end` not included.
+    Returns ``{events, accepted, dead_letters, late, duplicates, customers, movements, seconds, out: [paths]}``.
+    """
+    raise Stop(f"replay is not wired yet ({config.path}, {inputs}, {out}, {form}, {start}, {end}, {tell})")
+
+
+def demo(
+    data: Literal["completejourney", "cdnow"], *, days: int | None, keep: bool, tell: Tell
+) -> tuple[Summary, list[str]]:
+    """The main job on real purchases, with embedded servers. Returns what came of it, and where to go next.
+
+    `keep`: the servers stay up until Ctrl-C.
+    """
+    return run_demo(data, days=days, keep=keep, tell=tell)
+
+
+def customer(config: Config, customer_id: str) -> CustomerAnswer | None:
+    """Who a customer is now; None: nobody of that id is known."""
+    return ask_customer(config, customer_id)
+
+
+def segments(config: Config) -> SegmentsAnswer:
+    """Who is here, segment by segment."""
+    return ask_segments(config)
+
+
+def doctor(config: Config) -> list[Finding]:
+    """Looks at everything that `config` names and changes nothing. What cannot be reached is a finding too."""
+
+    async def look() -> list[Finding]:
+        return [*await _look_at_kafka(config), *await _look_at_redis(config)]
+
+    decided = f"{len(config.definition.features)} features, {config.definition.learning.k} segments"
+    return [Finding("configuration", "ok", f"{config.path}: {decided}"), *asyncio.run(look())]
+
+
+async def _look_at_kafka(config: Config) -> list[Finding]:
+    broker, name = broker_of(config.kafka), config.definition.name
+    try:
+        cluster = await cluster_facts(broker)
+    except StreamSegError as error:
+        return [Finding("kafka", "fail", str(error), "start it, or correct kafka.bootstrap")]
+    found = [Finding("kafka", "ok", f"{cluster.brokers} broker(s), Kafka {cluster.release}")]
+    try:
+        async with Admin(broker) as admin:
+            needed = list(topics().values())
+            faults = await admin.differences(name, needed, config.kafka.partitions)
+            found += topic_findings(
+                name, len(needed), [TopicFault(f.topic, f.key, f.found, f.needed, f.remedy) for f in faults]
+            )
+            events = await admin.topic(topic_name(name, "events"))
+        if events is not None:
+            newest = await newest_append(broker, events.name, events.partitions)
+            found.append(append_finding(newest, now(), config.definition.max_skew))
+    except StreamSegError as error:
+        found.append(Finding("topics", "fail", str(error), "look at the broker's log"))
+    return found
+
+
+async def _look_at_redis(config: Config) -> list[Finding]:
+    url = config.redis.connection_url
+    try:
+        facts = await server_facts(url)
+        theirs, before, after = await clock_reading(url, now)
+    except StreamSegError as error:
+        return [Finding("redis", "fail", str(error), "start it, or correct redis.url")]
+    found = [Finding("redis", "ok", f"{config.redis.url} answers"), *redis_findings(facts, config.redis.memory)]
+    return [*found, clock_finding("redis", theirs, before, after, config.definition.max_skew)]
