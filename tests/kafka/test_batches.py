@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from stream_seg.adapters.kafka.admin import Admin
 from stream_seg.adapters.kafka.connection import Broker
-from stream_seg.adapters.kafka.transport import BatchSettings
+from stream_seg.adapters.kafka.transport import BatchSettings, Consumer
 from stream_seg.errors import Fenced, Unavailable
 from stream_seg.ports import Record
 from tests.kafka.recording import Recorder, RecordingPartition, fresh, numbered, running, send, settings
@@ -229,3 +230,22 @@ async def test_idle_is_called_while_nothing_arrives(kafka: KafkaServer) -> None:
     async with running(settings(kafka, topic), stage):
         await stage.until_called("idle", times=2)
     assert stage.calls[0] == ("open", 0)
+
+
+async def test_an_error_that_the_group_coordinator_reports_is_survived(kafka: KafkaServer) -> None:
+    topic = kafka.create_topic(fresh("events"))
+    stage = Recorder()
+
+    async with running(settings(kafka, topic), stage) as task:
+        await stage.until_called("open")
+        consumer: Consumer = stage.commits[0].__self__._consumer  # type: ignore[attr-defined]  # Lease.commit
+
+        async def report() -> None:
+            coordinator = consumer.fetch_thread._ensure_consumer()._coordinator
+            await coordinator._push_error_to_user(KafkaError("Unexpected exception in heartbeat task"))
+
+        await consumer.in_thread(report())
+        await stage.until_called("open", times=2)
+        await send(kafka, topic, numbered(10))
+        await stage.until(lambda: len(stage.values(0)) == 10)
+        assert not task.done()
