@@ -50,7 +50,7 @@ def told(summary: Summary, next_steps: Sequence[str] = (), *, width: int = 100, 
         _heading(page, "Where to go next")
         for step in next_steps:
             page.print(f"  {escape(step)}", soft_wrap=True)
-    assert isinstance(page.file, StringIO)  # noqa: S101 - made above
+    assert isinstance(page.file, StringIO)
     return "\n".join(line.rstrip() for line in page.file.getvalue().splitlines()).strip("\n")
 
 

@@ -13,6 +13,7 @@ from stream_seg.core.definition import DAY, HOUR, MINUTE, SECOND, Feature
 
 MONTH_DAYS = 30
 EXAMPLES = 10  # customers that are named as having gone silent
+QUIET = 1.25  # times the mean silence: where a segment of silent customers begins
 STEPS = 8  # movements that make a good story; more tire
 IN_SECONDS = ("recency", "tenure", "mean_gap", "time_on_site")
 
@@ -64,8 +65,8 @@ class Summary(Counts):
 
     movements         each once, however often it was sent
     model_versions    how many models were in force
-    silent            the latest `EXAMPLES` of the `silent_customers` whose last movement was made by time alone, in the
-                      last month: ``{customer, from, to, since}``
+    silent            the latest `EXAMPLES` of the `silent_customers` whom in the last month time alone moved last, and
+                      into a segment of silent customers: ``{customer, from, to, since}``
     story             None while nobody has moved
     """
 
@@ -114,7 +115,7 @@ def summarise(
     paths = {customer: [steps[key] for key in sorted(steps)] for customer, steps in sorted(ways.items())}
     steps = [step for path in paths.values() for step in path]
     month = _month(steps)
-    silent = _silent(paths, month["began"])
+    silent = _silent(paths, month["began"], _quiet(known, features))
     return Summary(
         **counts,
         customers=len(paths),
@@ -176,10 +177,31 @@ def _before(instant: str, days: int) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _silent(paths: Mapping[str, list[_Step]], began: str | None) -> list[dict[str, Any]]:
+def _quiet(known: Mapping[str, Mapping[str, Any]], features: Sequence[Feature]) -> set[str]:
+    """The segments in which customers have been silent for clearly longer than customers have in the mean.
+
+    Without a `recency` among the features nobody can tell: all.
+    """
+    silences = [feature.name for feature in features if feature.aggregate == "recency"]
+    if not silences:
+        return set(known)
+    return {
+        segment
+        for segment, definition in known.items()
+        if any(
+            one["center"] > QUIET * one["population"] for name in silences if (one := definition["profile"].get(name))
+        )
+    }
+
+
+def _silent(paths: Mapping[str, list[_Step]], began: str | None, quiet: set[str]) -> list[dict[str, Any]]:
     """The latest first."""
     ends = [(customer, path[-1]) for customer, path in paths.items()]
-    gone = [one for one in ends if one[1].cause == "time" and began is not None and one[1].at > began]
+    gone = [
+        (customer, step)
+        for customer, step in ends
+        if step.cause == "time" and step.after in quiet and began is not None and step.at > began
+    ]
     gone.sort(key=lambda one: one[1].at, reverse=True)
     return [{"customer": customer, "from": step.before, "to": step.after, "since": step.at} for customer, step in gone]
 
@@ -192,8 +214,8 @@ def _story(paths: Mapping[str, list[_Step]], features: Mapping[str, Feature]) ->
     def shows(customer: str) -> tuple[int, str]:
         path = paths[customer]
         segments, causes = {step.after for step in path}, {step.cause for step in path}
-        too_long = max(0, len(path) - STEPS)
-        return 2 * min(len(segments), 4) + 3 * len(causes & {"event", "time"}) - too_long, customer
+        too_long, still_here = max(0, len(path) - STEPS), path[-1].after is not None
+        return 2 * min(len(segments), 4) + 3 * len(causes & {"event", "time"}) + 2 * still_here - too_long, customer
 
     customer = max(paths, key=shows)
     path = paths[customer]
@@ -228,8 +250,11 @@ def reason(effect: Mapping[str, Any], features: Mapping[str, Feature]) -> str:
     now = _duration(after) if in_seconds else _amount(after)
     if before is None:
         return f"{label} {now}"
-    change = f"{label} {_duration(before) if in_seconds else _amount(before)} → {now}"
-    if feature is None or feature.words is None or before == after:
+    earlier = _duration(before) if in_seconds else _amount(before)
+    if earlier == now:
+        return f"{label} {now}"
+    change = f"{label} {earlier} → {now}"
+    if feature is None or feature.words is None:
         return change
     return f"{feature.words.high if after > before else feature.words.low} ({change})"
 

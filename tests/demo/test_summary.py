@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stream_seg.cli.story import told
 from stream_seg.core.definition import Feature, Words
-from stream_seg.pipeline.summary import Counts, Summary, summarise
+from stream_seg.pipeline.summary import Counts, Summary, reason, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,9 @@ def moved(
 
 
 def defined(segment: str, name: str, version: int = 1, lever: str | None = None) -> dict[str, Any]:
+    silence = {"center": 2e6 if "silent" in name else 1e5, "population": 1e6}
     return {
+        "profile": {"silence": silence, "spend": {"center": 1.0, "population": 2.0}},
         "segment": segment, "name": name, "description": f"{name}.", "lever": lever,
         "history": [{"model_version": v, "name": name} for v in range(1, version + 1)],
     }  # fmt: skip
@@ -98,6 +100,20 @@ def test_silent_are_those_whom_time_moved_last_and_lately() -> None:
     summary = the_summary()
     assert summary["silent"] == [{"customer": "anna", "from": "1", "to": "2", "since": "2017-12-20T10:00:00.000Z"}]
     assert summary["silent_customers"] == 1
+    # What time takes out of a window may also move a customer who is as busy as ever: bo is not silent.
+    bo = moved("bo", 3, "12-28T10:00", "1", "0", "time")
+    assert summarise([*MOVEMENTS, bo], DEFINITIONS, FEATURES, COUNTS)["silent_customers"] == 1
+    assert summarise([*MOVEMENTS, bo], DEFINITIONS, FEATURES[:1], COUNTS)["silent_customers"] == 2
+
+
+def test_a_reason_that_did_not_visibly_change_is_said_as_it_is() -> None:
+    features = {feature.name: feature for feature in FEATURES}
+    assert (
+        reason({"feature": "silence", "before": 518_400.0, "after": 518_401.0, "effect": 1}, features)
+        == "silence 6 days"
+    )
+    assert reason({"feature": "spend", "before": None, "after": 3.5, "effect": 1}, features) == "spend 3.5"
+    assert reason({"feature": "gone_since", "before": 3.5, "after": 1.0, "effect": 1}, features) == "gone since 3.5 → 1"
 
 
 def test_the_story_is_of_the_customer_whose_way_shows_most_and_gives_the_reasons_in_words() -> None:

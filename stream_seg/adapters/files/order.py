@@ -113,7 +113,7 @@ class _Run:
     @property
     def end(self) -> int:
         """The last time of the block in memory."""
-        assert self.block is not None  # noqa: S101 - asked of live runs only
+        assert self.block is not None
         return int(self.block.times[-1])
 
     def write(self, batch: Batch) -> None:
@@ -130,7 +130,7 @@ class _Run:
 
     def take(self, bound: int, *, including: bool) -> Batch:
         """The events up to `bound`, out of the block in memory; an emptied block is followed by the next."""
-        assert self.block is not None  # noqa: S101 - asked of live runs only
+        assert self.block is not None
         block, start = self.block, self._start
         stop = int(np.searchsorted(block.times, bound, side="right" if including else "left"))
         self._start = stop

@@ -78,7 +78,7 @@ def _one(path: Path, mapping: Mapping | None, number: int, files: tuple[str, ...
         if form[0] in NDJSON:
             yield from ndjson.batches(lines, LineJudge(number, files, mapping), size)
             return
-        assert mapping is not None  # noqa: S101 - refused above
+        assert mapping is not None
         judge = RowJudge(number, files, mapping)
         if form[0] in PARQUET:
             yield from parquet.batches(judge, columns_of(mapping), str(path), size)
