@@ -116,7 +116,8 @@ def test_bad_rows_come_back_byte_for_byte_with_their_place_and_the_others_are_re
     assert why(batch) == {f"o.csv:{3 + i}": code for i, code in enumerate(codes)}
     assert batch.values[1:-1] == lines[2:-1]
     assert batch.keys == [b"anna", *[None] * 10, b"cleo"]
-    assert batch.times[2:5].tolist() == batch.times[2:3].tolist() * 3  # a time that is none takes the one before
+    # A row without a usable time stands at the time of the row before it.
+    assert batch.times.tolist() == [NOON] * 11 + [NOON + 7_200_000]
 
 
 def test_an_unclosed_quote_does_not_swallow_the_file(file: Any) -> None:

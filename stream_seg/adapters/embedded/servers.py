@@ -41,9 +41,9 @@ class EmbeddedServers:
     Unavailable
         A server does not start; its log is quoted.
 
-    >>> with EmbeddedServers() as servers:  # doctest: +SKIP
+    >>> with EmbeddedServers() as servers:
     ...     print(servers.kafka, servers.redis_url)
-    127.0.0.1:40213 redis://127.0.0.1:38811/0
+    127.0.0.1:... redis://127.0.0.1:.../0
     """
 
     def __init__(self, redis_memory: int = REDIS_MEMORY) -> None:
