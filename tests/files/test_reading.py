@@ -110,7 +110,7 @@ def test_bad_rows_come_back_byte_for_byte_with_their_place_and_the_others_are_re
         b"11," + b"x" * 257 + b",2017-01-01 13:00,1,",
         b"12,cleo,2017-01-01 14:00,1,",
     ]
-    batch = read_all(file("o.csv", b"\n".join(lines) + b"\n"))
+    batch = read_all(file("o.csv", b"\n".join(lines) + b"\n"), size=100)
     codes = ["missing_id", "unusable_id", "invalid_timestamp", "missing_timestamp", "timestamp_out_of_range",
              "wrong_columns", "invalid_utf8", "invalid_utf8", "wrong_type", "id_too_long"]  # fmt: skip
     assert why(batch) == {f"o.csv:{3 + i}": code for i, code in enumerate(codes)}
