@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -20,6 +17,7 @@ from stream_seg.bootstrap.connect import broker_of, now
 from stream_seg.bootstrap.definition import begin, put_in_force
 from stream_seg.bootstrap.demo import run_demo
 from stream_seg.bootstrap.queries import ask_customer, ask_segments
+from stream_seg.bootstrap.saying import say
 from stream_seg.bootstrap.servers import create_topics, on_servers, worker_environment
 from stream_seg.bootstrap.supervisor import Supervisor
 from stream_seg.config import Config
@@ -49,7 +47,7 @@ def run(config: Config, stages: Sequence[Stage], workers: int, *, embedded: bool
             teach_init_producer_id()
             served = on_servers(config, servers)
             create_topics(served, retention_days=7, dry_run=False)
-            print(f"Kafka {servers.kafka}, Redis {servers.redis_url}", file=sys.stderr)
+            say(f"Kafka {servers.kafka}, Redis {servers.redis_url}")
             _run(served, stages, workers, embedded=True)
     else:
         _run(config, stages, workers, embedded=False)
@@ -58,7 +56,7 @@ def run(config: Config, stages: Sequence[Stage], workers: int, *, embedded: bool
 def _run(config: Config, stages: Sequence[Stage], workers: int, *, embedded: bool) -> None:
     note = begin(config, who="run", why="first run")
     if note:
-        print(note, file=sys.stderr)
+        say(note)
     Supervisor(config.path, stages, workers, worker_environment(config), embedded=embedded).run()
 
 

@@ -19,6 +19,7 @@ from stream_seg.adapters.redis.inspection import RedisInspection
 from stream_seg.bootstrap.definition import begin
 from stream_seg.bootstrap.feeding import feed_live
 from stream_seg.bootstrap.reading import whole_topic
+from stream_seg.bootstrap.saying import say
 from stream_seg.bootstrap.servers import create_topics, on_servers, worker_environment
 from stream_seg.bootstrap.supervisor import Supervisor
 from stream_seg.config import Config, load
@@ -80,7 +81,7 @@ async def _summary(config: Config, fed: int, began: float) -> Summary:
 
 
 def _wait_for_ctrl_c(config: Config) -> None:
-    print(f"Kafka {','.join(config.kafka.bootstrap)}, Redis {config.redis.url}; Ctrl-C ends them", flush=True)
+    say(f"Kafka {','.join(config.kafka.bootstrap)}, Redis {config.redis.url}; Ctrl-C ends them")
     try:
         signal.pause()
     except KeyboardInterrupt:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import NoReturn
 
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -36,7 +35,7 @@ class LearnProgress:
         self._check = check
         self.through = 0
 
-    async def __aenter__(self) -> LearnProgress:
+    async def __aenter__(self) -> Self:
         await self._consumer.start()
         self._consumer.assign([self._partition])
         return self
@@ -72,5 +71,5 @@ async def feed_live(
         return await effects.run(feed(batches, facts.partitions, config.definition.learn_every, told))
 
 
-async def _no_log(_partition: int) -> LogRange | NoReturn:
+async def _no_log(_partition: int) -> LogRange:
     raise AssertionError("a feeder owns no partition")

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from stream_seg.bootstrap.saying import say
 from stream_seg.errors import Stop
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class _Child:
 
 
 class Supervisor:
-    """Starts the processes, restarts those that fail, and ends them all: in order at the first signal, at once at the second."""
+    """Starts the processes, restarts those that fail, and ends them: in order at one signal, at once at two."""
 
     def __init__(
         self, config: Path, stages: Sequence[str], workers: int, environment: Mapping[str, str], *, embedded: bool
@@ -72,7 +73,7 @@ class Supervisor:
                 raise Stop(
                     f"{child.stage} ended {child.failures} times right after its start, last with {code}; see above"
                 )
-            print(f"{child.stage} ended with {code} after {lived:.0f} s; starting it again", file=sys.stderr)
+            say(f"{child.stage} ended with {code} after {lived:.0f} s; starting it again")
             time.sleep(min(0.2 * 2**child.failures, 5.0))
             child.process, child.started = self._launch(child.stage), time.monotonic()
 
@@ -105,7 +106,9 @@ class Supervisor:
         command = [sys.executable, "-m", "stream_seg.bootstrap.worker", stage, str(self._config), *self._flags]
         # A group of its own: Ctrl-C at the terminal reaches the supervisor alone, which ends them in order. The pipe
         # closes when the supervisor dies in any way, and a worker whose pipe closes ends in order too.
-        return subprocess.Popen(command, env=self._environment, stdin=subprocess.PIPE, start_new_session=True)
+        return subprocess.Popen(  # noqa: S603  # our own module, with the file that the person named
+            command, env=self._environment, stdin=subprocess.PIPE, start_new_session=True
+        )
 
     @contextmanager
     def _listening(self) -> Iterator[None]:

@@ -8,6 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
+from stream_seg.bootstrap.saying import say
 from stream_seg.bootstrap.stages import run_stage
 from stream_seg.config import load
 from stream_seg.errors import StreamSegError
@@ -25,7 +26,7 @@ def main() -> None:
     try:
         config = load(Path(path), os.environ)
     except StreamSegError as error:
-        print(error, file=sys.stderr)
+        say(error)
         raise SystemExit(2) from None
     threading.Thread(target=_end_with_the_supervisor, daemon=True).start()
     run_stage(config, stage, embedded="--embedded" in flags)

@@ -48,9 +48,9 @@ def create(
     """
     out = output(context, json=json)
     settings = read_config(config)
-    from stream_seg.bootstrap import commands as bootstrap
+    from stream_seg.bootstrap import servers
 
-    done = bootstrap.create_topics(settings, retention_days=retention_days, dry_run=dry_run)
+    done = servers.create_topics(settings, retention_days=retention_days, dry_run=dry_run)
     made = "missing" if dry_run else "created"
     rows = [(one["topic"], str(one["partitions"]), made if one["created"] else "there", one["why"]) for one in done]
     out.result(

@@ -64,7 +64,7 @@ def load(path: Path, env: Mapping[str, str], overrides: Mapping[KeyPath, Any] | 
     checker = _Checker(source, origin, problems)
     document = checker.check()
     problems.raise_if_any()
-    assert document is not None  # noqa: S101  # else there was a problem
+    assert document is not None  # else there was a problem
     definition = build(document)
     rules.check_fields(definition, checker.tell)
     problems.raise_if_any()

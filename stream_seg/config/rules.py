@@ -140,7 +140,7 @@ def check_features(features: list[FeatureSection | None], tell: Tell) -> None:
 def _check_of(
     one: FeatureSection, i: int, earlier: dict[str, FeatureSection], every: list[FeatureSection | None], tell: Tell
 ) -> None:
-    assert one.of is not None  # noqa: S101  # the caller looked
+    assert one.of is not None  # the caller looked
     for position, name in enumerate(one.of):
         path: KeyPath = ("features", i, "of", position)
         if name not in earlier:

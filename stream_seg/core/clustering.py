@@ -20,7 +20,6 @@ from stream_seg.core.model import Float64
 from stream_seg.errors import Stop
 
 
-
 class Snapshot(msgspec.Struct, frozen=True):
     """What a learner would label with now: centres (k, columns) in scaled space, mean and scale (columns,)."""
 
@@ -87,7 +86,7 @@ class RiverKMeans:
             self._scaler.learn_one(dict(enumerate(row)))
         z = np.array([list(self._scaler.transform_one(dict(enumerate(row))).values()) for row in x.tolist()])
         centers, _ = fit(z, self._learning.k, self._learning.seed)
-        self._kmeans.centers = {j: dict(enumerate(center)) for j, center in enumerate(centers.tolist())}
+        self._kmeans.centers = {j: dict(enumerate(center)) for j, center in enumerate(centers.tolist())}  # type: ignore[misc]  # read only
 
     def learn(self, x: Float64) -> None:
         scaler, kmeans = self._scaler, self._kmeans
@@ -119,10 +118,10 @@ class RiverKMeans:
         if found.format != self.FORMAT:
             raise Stop(f"the learner's state has format {found.format}, this version reads {self.FORMAT}; start anew")
         for f in self._keys:
-            self._scaler.counts[f] = found.counts[f]
+            self._scaler.counts[f] = found.counts[f]  # type: ignore[assignment]  # river counts weights
             self._scaler.means[f] = found.means[f]
             self._scaler.vars[f] = found.variances[f]
-        self._kmeans.centers = {j: dict(enumerate(center)) for j, center in enumerate(found.centers)}
+        self._kmeans.centers = {j: dict(enumerate(center)) for j, center in enumerate(found.centers)}  # type: ignore[misc]  # read only
 
 
 LEARNERS: dict[str, Callable[[int, Learning], Clusterer]] = {"river": RiverKMeans}

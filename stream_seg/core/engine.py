@@ -67,7 +67,7 @@ def _in_force(activation: Activation, newest: Activation) -> InForce:
 
 
 def convert(rows: Int64, old: Plan, new: Plan, layout: int) -> Int64:
-    """Records of the old plan, (customers, words), as records of the new one: shared cells carry over, others are empty.
+    """Records of the old plan, (customers, words), as records of the new: shared cells carry over, others are empty.
 
     Cells are the same when everything that gives their bytes a meaning is the same (`CellKey`), whatever the
     features that read them are called.

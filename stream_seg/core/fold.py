@@ -16,7 +16,7 @@ import numpy as np
 from stream_seg.core.decision import MOVE, STAY, decide, distances
 from stream_seg.core.measures import Scratch, add_event, grid_point, read_changed, read_columns, transformed
 from stream_seg.core.model import Float64, Int64, ModelArrays
-from stream_seg.core.numerics import inlined, kernel
+from stream_seg.core.numerics import inlined, kernel, share
 from stream_seg.core.plan import FORGET_AFTER, LATENESS, LEARN_EVERY, SAMPLED_FOR, PlanArrays
 from stream_seg.core.record import (
     ADOPTED,
@@ -130,7 +130,7 @@ def activation_row(models: ModelArrays, number: int) -> int:
 def next_visit(plan: PlanArrays, words: Int64, s: int, after: int) -> int:
     """The first visit of the daily walk later than `after`: a fixed time of the period, from the customer's hash."""
     period = plan.settings[LEARN_EVERY]
-    phase = ((words[s, HASH] >> 32) & 0xFFFFFFFF) * period >> 32
+    phase = share((words[s, HASH] >> 32) & 0xFFFFFFFF, period)
     return ((after - phase) // period + 1) * period + phase
 
 
@@ -144,7 +144,7 @@ def next_instant(plan: PlanArrays, models: ModelArrays, words: Int64, s: int, af
     changed = GRID
     for g in range(plan.groups.shape[0]):
         leaves = next_leaving(plan, words, s, g, after)
-        bit = np.int64(1) << min(g, MOST_GROUPS)
+        bit = 1 << min(g, MOST_GROUPS)
         if leaves < nearest:
             nearest, changed = leaves, bit
         elif leaves == nearest:
@@ -152,7 +152,7 @@ def next_instant(plan: PlanArrays, models: ModelArrays, words: Int64, s: int, af
     if words[s, CANDIDATE] != 0:
         ends = words[s, CANDIDATE_SINCE] + models.dwell[activation_row(models, words[s, ADOPTED])]
         if after < ends < nearest:
-            nearest, changed = ends, np.int64(0)
+            nearest, changed = ends, 0
     return nearest, changed
 
 

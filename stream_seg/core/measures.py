@@ -11,9 +11,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numpy as np
-
-from stream_seg.core.numerics import halved, inlined, kernel, log, log1p
+from stream_seg.core.numerics import halved, inlined, kernel, log, log1p, share
 from stream_seg.core.plan import (
     CELL,
     DAYS,
@@ -102,8 +100,8 @@ def grid_point(plan: PlanArrays, words: Int64, s: int, t: int) -> tuple[int, int
         return words[s, EVENT_AT], NEVER
     every = plan.settings[EVALUATE_EVERY]
     origin = words[s, EVENT_AT]
-    offset = np.int64(0)
-    following = np.int64(1) + ((words[s, HASH] & 0xFFFFFFFF) * every >> 32)
+    offset = 0
+    following = 1 + share(words[s, HASH] & 0xFFFFFFFF, every)
     while origin + following <= t:
         offset = following
         following = offset + max(every, offset >> 4)

@@ -33,7 +33,9 @@ def names_of(centers: Sequence[Sequence[float]], columns: Sequence[Column], leve
             names.append(declared[segment])
             continue
         count = 2
-        while count < len(said) and any(other[:count] == said[:count] for i, other in enumerate(phrases) if i != segment):
+        while count < len(said) and any(
+            other[:count] == said[:count] for i, other in enumerate(phrases) if i != segment
+        ):
             count += 1
         name = ", ".join(said[:count]) or "about average"
         names.append(name if name not in names else f"{name} ({segment})")

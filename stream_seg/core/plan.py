@@ -9,7 +9,7 @@ arrays of `PlanArrays`, so no feature set ever triggers a compilation.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -341,7 +341,8 @@ def _lay_out(definition: Definition, build: _Builder, fields: Fields, condition:
 def _categories(order: list[CellKey], fields: Fields) -> tuple[list[int], list[int]]:
     """Each cell's size, and the table that turns the codes of a text field into one feature's categories."""
     constants = {text.path: text.constants for text in fields.texts}
-    sizes, codes = [], []
+    sizes: list[int] = []
+    codes: list[int] = []
     for cell in order:
         sizes.append(len(codes) if cell.kind == LATEST_CODE else cell.size)
         if cell.kind == LATEST_CODE:
@@ -399,5 +400,5 @@ def _input_row(cell: CellKey, fields: Fields) -> int:
     return fields.numbers.index(cell.field)
 
 
-def _rows(rows: list[tuple[int, ...]], width: int) -> Int64:
+def _rows(rows: Sequence[tuple[int, ...]], width: int) -> Int64:
     return np.array(rows, np.int64).reshape(-1, width)

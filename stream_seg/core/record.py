@@ -79,7 +79,10 @@ def pack(words: Words, slots: Words, tag: int, out: Bytes, ends: Words) -> int:
 
 @kernel
 def unpack(buffer: Bytes, ends: Words, slots: Words, tag: int, words: Words) -> int:
-    """Reads packed records into the rows `slots`; returns -1, or the index of the first record that is not whole."""
+    """Reads packed records into the rows `slots`; returns -1, or the index of the first that `pack` did not write.
+
+    Only the bytes that `pack` writes are taken, so a changed byte is found or changes a word.
+    """
     width = words.shape[1]
     masks = (width + 7) // 8
     start = 0
@@ -97,14 +100,16 @@ def unpack(buffer: Bytes, ends: Words, slots: Words, tag: int, words: Words) -> 
                     return i
                 bits = buffer[at]
                 at += 1
+                if bits == 0:
+                    return i
                 for b in range(8):
                     if (bits >> b) & 1:
-                        if at >= end:
+                        if at >= end or buffer[at] == 0:
                             return i
-                        value |= np.int64(buffer[at]) << (8 * b)
+                        value |= np.int64(buffer[at]) << (8 * b)  # type: ignore[assignment]  # an int64 to numba
                         at += 1
             words[row, w] = value
-        if at != end:
+        if at != end or (width & 7 and buffer[mask_at + masks - 1] >> (width & 7)):
             return i
         start = end
     return -1
@@ -123,7 +128,8 @@ def tag_of(layout: int) -> int:
 def pack_rows(words: Words, slots: Words, tag: int) -> tuple[bytes, Words]:
     """The rows as one buffer and the end of each.
 
-    >>> rows = np.zeros((1, 40), np.int64); rows[0, 3] = 513
+    >>> rows = np.zeros((1, 40), np.int64)
+    >>> rows[0, 3] = 513
     >>> buffer, ends = pack_rows(rows, np.array([0]), 1)
     >>> len(buffer), int(unpack_rows(buffer, ends, 1, 40)[0, 3])
     (10, 513)

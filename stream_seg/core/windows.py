@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from stream_seg.core.numerics import inlined, kernel
+from stream_seg.core.numerics import inlined, kernel, share
 from stream_seg.core.plan import (
     CELL,
     END_CELL,
@@ -34,11 +34,11 @@ from stream_seg.core.plan import (
 )
 from stream_seg.core.record import HASH
 
-NEVER = np.int64(1) << 62  # later than every instant
+NEVER = 1 << 62  # later than every instant
 
 
-EVERYTHING = np.int64(-1)  # a set of groups that holds them all, and the grid
-GRID = np.int64(1) << 61  # the grid, in a set of groups
+EVERYTHING = -1  # a set of groups that holds them all, and the grid
+GRID = 1 << 61  # the grid, in a set of groups
 MOST_GROUPS = 60
 
 
@@ -53,7 +53,7 @@ def phase(plan: PlanArrays, words: Int64, s: int, g: int) -> int:
     """How far (ms) the tiles of group g start before a multiple of their width, for the customer in row s."""
     if plan.groups[g, SHIFT] >= 0:
         return plan.groups[g, SHIFT]
-    return ((words[s, HASH] & 0xFFFFFFFF) * (plan.groups[g, WIDTH] >> 8) >> 32) << 8
+    return share(words[s, HASH] & 0xFFFFFFFF, plan.groups[g, WIDTH] >> 8) << 8
 
 
 @inlined

@@ -28,9 +28,9 @@ from stream_seg.pipeline.owner import SlotOwner
 from stream_seg.pipeline.residents import NOT_INDEXED, UNSEEN, Residents
 from stream_seg.ports import NOTHING, Load, Loaded, Packed, Publish, Record, Slot, Step
 from stream_seg.wire import control
+from stream_seg.wire.dead_letters import dead_letter, late_event
 from stream_seg.wire.decode import Decoder
 from stream_seg.wire.output import SAMPLES
-from stream_seg.wire.dead_letters import dead_letter, late_event
 from stream_seg.wire.rejections import rejection
 from stream_seg.wire.timestamps import in_future
 
@@ -357,7 +357,7 @@ class Labeller:
                 r.forget(slot)
 
     def _index(self, slots: Int64, woken: Collection[bytes]) -> tuple[list[tuple[bytes, int]], list[bytes]]:
-        """Entries for the due index. One that is too early is left alone: it costs one look, an update costs each time."""
+        """Entries for the due index. One that is too early is left: it costs one look, an update costs each time."""
         r = self.residents
         ahead = np.empty(len(slots), np.int64)
         look_ahead(self.engine.plan.arrays, self.engine.models, r.people, slots, INSTANTS_AHEAD, r.work, ahead)
@@ -386,7 +386,11 @@ class Labeller:
         walk = [(-1, RING - 1)] if everybody else arcs(state.walked, state.clock, period)
         while True:
             loaded: Loaded = yield Load(
-                self.owner.slot, due_until=state.clock, due_limit=limit, ring=walk[0] if walk else None, ring_limit=limit
+                self.owner.slot,
+                due_until=state.clock,
+                due_limit=limit,
+                ring=walk[0] if walk else None,
+                ring_limit=limit,
             )
             visited = [customer for customer, _ in loaded.ring]
             if walk and len(visited) < limit:
@@ -411,7 +415,9 @@ class Labeller:
         gone = {customer for customer, value in zip(wanted, values, strict=True) if value is None}
         if gone:
             yield from self.owner.confirm()  # another owner, or a Redis that was set back, between two looks
-            raise Stop(f"partition {self.partition}: the index names {len(gone)} customers without a record; rebuild it")
+            raise Stop(
+                f"partition {self.partition}: the index names {len(gone)} customers without a record; rebuild it"
+            )
         yield from self._admit(wanted, values)
         slots = self.residents.rows(ids)
         outcome = self._outcome()

@@ -73,13 +73,18 @@ class Learn:
         # Retained features stand last in a sample, and only the old model needs them.
         own = {feature.name for feature in activation.definition.features}
         self.used = plan.distance[: sum(column.feature.name in own for column in plan.columns)]
-        self.table = getattr(self, "table", None) or Table(activation.definition.learning.table)
+        definition = activation.definition
+        self.table: Table = getattr(self, "table", None) or Table(0, 1)
+        self.table.limit = definition.learning.table
+        if self.table.period != definition.learn_every:
+            self.table.period = definition.learn_every
+            self.table.arrange(self.memory.state.learned)
 
     def _new_learner(self) -> Clusterer:
         return learner(int(self.used.sum()), self.engine.activation.definition.learning)
 
     def _read_table(self) -> Step[None]:
-        after = -1
+        after, entries = -1, list[tuple[bytes, bytes]]()
         while True:
             page: Loaded = yield Load(self.owner.slot, ring=(after, RING - 1), ring_limit=PAGE)
             ids = [customer for customer, _ in page.ring]
@@ -89,10 +94,11 @@ class Learn:
                     if value is None:
                         yield from self.owner.confirm()
                         raise Stop(f"samples partition {self.partition}: the index names a customer without an entry")
-                    self.table.load(customer, value)
+                    entries.append((customer, value))
                 after = page.ring[-1][1]
             if len(ids) < PAGE:
-                return
+                break
+        self.table.load(entries, self.memory.state.learned)
 
     def process(self, records: Sequence[Record]) -> Step[int]:
         """Applies a batch; returns the next offset."""
@@ -147,7 +153,7 @@ class Learn:
     def _sampled(self, record: Record) -> None:
         sample = _sample(record.value or b"")
         if sample.layout >= self.memory.state.layout and self.memory.activation is not None:
-            self.table.add(sample)
+            self.table.add(sample, self.memory.state.learned)
 
     def _changed(self, wish: control.Apply) -> list[Message]:
         """A changed definition: numbered, the old model kept at work until a new one is learned."""
@@ -177,10 +183,10 @@ class Learn:
         period = self.engine.activation.definition.learn_every
         if state.learned == 0:
             first = min((entry[0].as_of for entry in self.table.entries.values()), default=through)
-            state.learned = min(first // period * period, through - period)
+            state.learned = min((first - 1) // period * period, through - period)
         messages: list[Message] = []
-        while state.learned < through:
-            messages += self._boundary(state.learned + period)
+        while (day := (state.learned // period + 1) * period) <= through:
+            messages += self._boundary(day)
         # Said again also when nothing is new: whoever waits for it may have begun to listen late.
         return [*messages, passed_message(self.partition, through)]
 
@@ -189,6 +195,7 @@ class Learn:
     def _boundary(self, day: int) -> list[Message]:
         """Learns one day."""
         state, learning = self.memory.state, self.engine.activation.definition.learning
+        self.table.close(day)
         news = self.table.between(state.learned, day)
         state.learned = day
         due = False
@@ -233,9 +240,7 @@ class Learn:
         columns = [column for column, used in zip(self.engine.plan.columns, self.used, strict=False) if used]
         asked = [column.feature.quantile_clip for column in columns]
         if any(asked):
-            bounds = [
-                np.quantile(x[:, f], q) if q else (-np.inf, np.inf) for f, q in enumerate(asked)
-            ]
+            bounds = [np.quantile(x[:, f], q) if q else (-np.inf, np.inf) for f, q in enumerate(asked)]
             self.memory.state.low = [float(low) for low, _ in bounds]
             self.memory.state.high = [float(high) for _, high in bounds]
 
@@ -264,7 +269,9 @@ class Learn:
             why=f"version {model.version}: learned from {len(latest)} customers",
         )
         following = laid_out(current, following)
-        described = definition_messages(following, self.engine.plan, self._raw(latest), self._vectors(latest), state.history)
+        described = definition_messages(
+            following, self.engine.plan, self._raw(latest), self._vectors(latest), state.history
+        )
         return [model_message(model), *described, *self._activate(following)]
 
     def _version(self, snapshot: Snapshot, samples: int, day: int) -> ModelVersion:

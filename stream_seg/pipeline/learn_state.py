@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import insort
-from collections.abc import Mapping
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -66,82 +66,134 @@ def offset_in(meta: Mapping[str, bytes]) -> int:
     return _decode_state(meta[STATE]).offset
 
 
-class Table:
-    """The samples of a fixed share of all customers: those with the smallest hashes.
+Rank = tuple[int, bytes]  # (hash as unsigned, customer)
 
-    A customer's entry holds its newest learned sample and whatever is dated later, oldest first.
+
+class Table:
+    """The samples of a fixed share of all customers: those with the smallest hashes among all known up to a day.
+
+    An entry holds a customer's newest learned sample, if the customer is a member, and whatever waits for a later
+    boundary, oldest first. Who is a member is settled at a boundary, from the samples dated at or before it alone:
+    one that came early, because its partition is further on, puts nobody out.
+
+    limit   most members, and most customers whose samples wait for one boundary; period: ms between boundaries
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, period: int) -> None:
         self.limit = limit
+        self.period = period
         self.entries: dict[bytes, list[Sample]] = {}
-        self.order: list[tuple[int, bytes]] = []  # (hash as unsigned, customer)
+        self.members: list[Rank] = []
+        self.waiting: dict[int, list[Rank]] = {}  # boundary -> those with a sample for it, in order
         self.touched: set[bytes] = set()
         self.dropped: set[bytes] = set()
 
-    def add(self, sample: Sample) -> None:
-        """Takes a sample unless it is an old one, or its customer's hash is beyond those kept."""
-        customer = sample.customer_id.encode()
-        entry = self.entries.get(customer)
-        if entry is None:
-            rank = (sample.hash & 0xFFFFFFFFFFFFFFFF, customer)
-            if len(self.order) >= self.limit and rank > self.order[-1]:
-                return
-            insort(self.order, rank)
-            self.entries[customer] = [sample]
-            if len(self.order) > self.limit:
-                self.drop(self.order[-1][1])
-        elif (sample.incarnation, sample.number) > (entry[-1].incarnation, entry[-1].number):
-            entry.append(sample)
-        else:
-            return
-        self.touched.add(customer)
-        self.dropped.discard(customer)
+    def add(self, sample: Sample, learned: int) -> None:
+        """Takes a sample, unless it was there before or too many of smaller hash are dated the same day.
 
-    def drop(self, customer: bytes) -> None:
-        """Forgets a customer."""
-        rank = (self.entries.pop(customer)[0].hash & 0xFFFFFFFFFFFFFFFF, customer)
-        self.order.remove(rank)
+        `learned`: what is dated at or before it was learned already, so such a sample was sent twice.
+        """
+        customer = sample.customer_id.encode()
+        entry = self.entries.get(customer, [])
+        known = entry and (sample.incarnation, sample.number) <= (entry[-1].incarnation, entry[-1].number)
+        if sample.as_of <= learned or known:
+            return
+        if self._queue(_rank(sample), self._boundary(sample)):
+            self.entries[customer] = [*entry, sample]
+            self._changed(customer)
+
+    def _boundary(self, sample: Sample) -> int:
+        return -(-sample.as_of // self.period) * self.period
+
+    def _queue(self, rank: Rank, boundary: int) -> bool:
+        """Lets a customer wait for a boundary; False: behind all of those that can become members there."""
+        ranks = self.waiting.setdefault(boundary, [])
+        at = bisect_left(ranks, rank)
+        if at < len(ranks) and ranks[at] == rank:
+            return True
+        if at >= self.limit:
+            return False
+        ranks.insert(at, rank)
+        if len(ranks) > self.limit:
+            _, last = ranks.pop()
+            self._keep(last, [sample for sample in self.entries[last] if self._boundary(sample) != boundary])
+        return True
+
+    def _keep(self, customer: bytes, entry: list[Sample]) -> None:
+        """Leaves these samples of a customer; with none of them the customer is forgotten."""
+        if entry:
+            self.entries[customer] = entry
+            self._changed(customer)
+            return
+        del self.entries[customer]
         self.touched.discard(customer)
         self.dropped.add(customer)
 
+    def _changed(self, customer: bytes) -> None:
+        self.touched.add(customer)
+        self.dropped.discard(customer)
+
+    def close(self, day: int) -> None:
+        """Settles who is a member at a boundary. The others' samples up to then go."""
+        ranks = set(self.members)
+        for boundary in [boundary for boundary in self.waiting if boundary <= day]:
+            ranks.update(self.waiting.pop(boundary))
+        in_order = sorted(ranks)
+        self.members = in_order[: self.limit]
+        for _, customer in in_order[self.limit :]:
+            self._keep(customer, [sample for sample in self.entries[customer] if sample.as_of > day])
+
     def between(self, after: int, until: int) -> list[Sample]:
-        """Samples dated in (after, until], in the one order in which they are learned."""
-        found = [s for entry in self.entries.values() for s in entry if after < s.as_of <= until]
+        """Members' samples dated in (after, until], in the one order in which they are learned."""
+        found = [s for _, customer in self.members for s in self.entries[customer] if after < s.as_of <= until]
         return sorted(found, key=lambda s: (s.as_of, s.hash, s.customer_id))
 
     def latest(self, until: int) -> list[Sample]:
-        """Each customer's newest sample dated at or before `until`, in order of the hash."""
-        found = []
-        for _, customer in self.order:
-            dated = [s for s in self.entries[customer] if s.as_of <= until]
-            if dated:
-                found.append(dated[-1])
-        return found
+        """Each member's newest sample dated at or before `until`, in order of the hash."""
+        return [[s for s in self.entries[customer] if s.as_of <= until][-1] for _, customer in self.members]
 
     def prune(self, until: int, last_event_before: int) -> None:
-        """Drops samples that a newer learned one replaces, and customers silent for too long."""
-        for customer, entry in list(self.entries.items()):
-            while len(entry) > 1 and entry[1].as_of <= until:
-                entry.pop(0)
-                self.touched.add(customer)
-            if entry[-1].last_event < last_event_before:
-                self.drop(customer)
+        """Drops samples that a newer learned one replaces, and members silent for too long."""
+        stay = []
+        for rank in self.members:
+            entry = self.entries[rank[1]]
+            newest = sum(sample.as_of <= until for sample in entry) - 1
+            silent = entry[newest].last_event < last_event_before
+            if silent or newest:
+                self._keep(rank[1], entry[newest + silent :])
+            if not silent:
+                stay.append(rank)
+        self.members = stay
 
     def clear(self) -> None:
         """Forgets everybody: the features changed."""
         for customer in list(self.entries):
-            self.drop(customer)
+            self._keep(customer, [])
+        self.members, self.waiting = [], {}
 
-    def load(self, customer: bytes, value: bytes) -> None:
-        """Brings a stored entry back."""
-        entry = _decode_samples(value)
-        self.entries[customer] = entry
-        insort(self.order, (entry[0].hash & 0xFFFFFFFFFFFFFFFF, customer))
+    def load(self, entries: Iterable[tuple[bytes, bytes]], learned: int) -> None:
+        """Brings stored entries back: (customer, as `dump` gave it)."""
+        self.entries |= {customer: _decode_samples(value) for customer, value in entries}
+        self.arrange(learned)
+
+    def arrange(self, learned: int) -> None:
+        """Finds anew who is a member and who waits for what."""
+        self.members, self.waiting = [], {}
+        for entry in list(self.entries.values()):
+            rank = _rank(entry[0])
+            if entry[0].as_of <= learned:
+                insort(self.members, rank)
+            for sample in entry:
+                if sample.as_of > learned:
+                    self._queue(rank, self._boundary(sample))
 
     def dump(self, customer: bytes) -> bytes:
         """A customer's entry as bytes."""
         return _encode_samples(self.entries[customer])
+
+
+def _rank(sample: Sample) -> Rank:
+    return sample.hash & 0xFFFFFFFFFFFFFFFF, sample.customer_id.encode()
 
 
 class Memory:

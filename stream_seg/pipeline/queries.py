@@ -233,7 +233,7 @@ def _described(
     profiles: dict[int, dict[str, float]] = {}
     for n in range(model.k):
         told = definitions[n]["profile"]
-        assert isinstance(told, dict)  # noqa: S101  # by its contract
+        assert isinstance(told, dict)  # by its contract
         profiles[n] = {name: float(entry["center"]) for name, entry in told.items()}
     return profiles
 
@@ -274,7 +274,7 @@ def centre_in_real_units(activation: Activation, segment: int) -> dict[str, floa
     than the plain mean. Limits of a clip are not undone: nobody counts beyond them.
     """
     model = activation.model
-    assert model is not None  # noqa: S101  # asked of a model's segments only
+    assert model is not None  # asked of a model's segments only
     logged = {feature.name for feature in activation.features if feature.log1p}
     centre = {}
     for name, z, mean, scale in zip(model.columns, model.centers[segment], model.mean, model.scale, strict=True):

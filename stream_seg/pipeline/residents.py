@@ -42,27 +42,31 @@ class Residents:
         self.work = scratch(engine.plan.arrays, engine.models)
         self.out: Emissions = emissions(CAPACITY_OF_EMISSIONS, len(engine.plan.columns))
         self.batch = 0
-        self._allocate(min(START, capacity))
+        rows = min(START, capacity)
+        self.people: People = self._people(rows)
+        self.indexed: Int64 = np.full(rows, UNSEEN, np.int64)
+        self.used: Int64 = np.zeros(rows, np.int64)
 
-    def _allocate(self, rows: int) -> None:
-        old = self.people if self.ids else None
+    def _people(self, rows: int) -> People:
         words = np.zeros((rows, self.engine.plan.width), np.int64)
         columns = len(self.engine.plan.columns)
-        self.people = People(
+        return People(
             words,
             words.view(np.float64),
             np.full((rows, columns), np.nan),
             np.full(rows, UNKNOWN, np.int64),
             np.zeros(rows, np.int64),
         )
-        indexed, used = np.full(rows, UNSEEN, np.int64), np.zeros(rows, np.int64)
-        if old is not None:
-            n = len(self.ids)
-            words[:n] = old.words[:n]
-            self.people.seen[:n], self.people.due[:n] = old.seen[:n], old.due[:n]
-            self.people.changed[:n] = old.changed[:n]
-            indexed[:n], used[:n] = self.indexed[:n], self.used[:n]
-        self.indexed, self.used = indexed, used
+
+    def _grow(self, rows: int) -> None:
+        """More rows; those in use stay where they are."""
+        n, old = len(self.ids), self.people
+        self.people = self._people(rows)
+        for array, before in zip(self.people, old, strict=True):
+            array[:n] = before[:n]
+        more = rows - len(self.used)
+        self.indexed = np.concatenate([self.indexed, np.full(more, UNSEEN, np.int64)])
+        self.used = np.concatenate([self.used, np.zeros(more, np.int64)])
 
     def missing(self, ids: Sequence[bytes]) -> list[bytes]:
         """Those of `ids` that are not at hand, each once, in order."""
@@ -108,7 +112,7 @@ class Residents:
         """Rows for `count` more customers: free ones, then more memory, then those unused for longest."""
         free = len(self.people.words) - len(self.ids)
         while free < count and len(self.people.words) < self.capacity:
-            self._allocate(min(2 * len(self.people.words), self.capacity))
+            self._grow(min(2 * len(self.people.words), self.capacity))
             free = len(self.people.words) - len(self.ids)
         fresh = np.arange(len(self.ids), len(self.ids) + min(free, count))
         if count <= free:
@@ -131,7 +135,9 @@ class Residents:
     def _unpack(self, slots: Int64, values: list[bytes]) -> None:
         mine = np.array([value[1] == self.tag for value in values], np.bool_)
         same = [value for value in values if value[1] == self.tag]
-        unpack_into(b"".join(same), np.cumsum([len(v) for v in same], dtype=np.int64), slots[mine], self.tag, self.people.words)
+        unpack_into(
+            b"".join(same), np.cumsum([len(v) for v in same], dtype=np.int64), slots[mine], self.tag, self.people.words
+        )
         for slot, value in zip(slots[~mine].tolist(), (v for v in values if v[1] != self.tag), strict=True):
             old = self.layouts.get(value[1])
             if old is None:

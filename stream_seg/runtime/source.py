@@ -52,5 +52,5 @@ class LiveSource:
         self._ingest = None
 
     def _opened(self) -> Ingest:
-        assert self._ingest is not None, "a partition is opened before it works"  # noqa: S101  # PartitionHandler's order
+        assert self._ingest is not None, "a partition is opened before it works"  # PartitionHandler's order
         return self._ingest

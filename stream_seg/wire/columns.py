@@ -163,7 +163,7 @@ def hash_scalars(values: Sequence[Any]) -> Int64:
 
 
 def _text_of(value: float | bool | None) -> str:  # noqa: FBT001 - a JSON value
-    if value is None or value != value:  # noqa: PLR0124 - NaN
+    if value is None or value != value:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -1,7 +1,8 @@
 """Events out of files: NDJSON, CSV (also gzipped) and Parquet, in batches, in order of time, nothing lost."""
 
 from stream_seg.adapters.files.batch import Batch
+from stream_seg.adapters.files.judged import RecordJudge
 from stream_seg.adapters.files.order import checked, in_order
 from stream_seg.adapters.files.sources import EventSource, read
 
-__all__ = ["Batch", "EventSource", "checked", "in_order", "read"]
+__all__ = ["Batch", "EventSource", "RecordJudge", "checked", "in_order", "read"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias, cast
 
 from stream_seg.adapters.files import delimited, ndjson, parquet
 from stream_seg.adapters.files.judged import LineJudge, RowJudge
@@ -26,6 +26,8 @@ NDJSON = (".ndjson", ".jsonl", ".json")
 DELIMITED = {".csv": ",", ".tsv": "\t"}
 PARQUET = (".parquet", ".pq")
 FORMS = ", ".join([*NDJSON, *DELIMITED, *PARQUET])
+Form: TypeAlias = Literal["ndjson", "csv", "parquet"]
+SUFFIX: dict[str, str] = {"ndjson": ".ndjson", "csv": ".csv", "parquet": ".parquet"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +50,14 @@ class EventSource:
     about: str
 
 
-def read(paths: Sequence[Path], mapping: Mapping | None = None, size: int = BATCH) -> Iterator[Batch]:
+def read(
+    paths: Sequence[Path], mapping: Mapping | None = None, size: int = BATCH, form: Form | None = None
+) -> Iterator[Batch]:
     """The events of `paths`, one file after the other, in the order of the files (see `order.in_order`).
 
-    The form is told by the suffix: NDJSON, CSV or TSV, each also with ``.gz``, or Parquet. `mapping` says where the
-    parts of an event are; NDJSON without one holds Segment-spec events or CloudEvents already.
+    The form is told by the suffix: NDJSON, CSV or TSV, each also with ``.gz``, or Parquet; `form` tells it whatever
+    the suffix is. `mapping` says where the parts of an event are; NDJSON without one holds Segment-spec events or
+    CloudEvents already.
 
     Raises
     ------
@@ -63,27 +68,32 @@ def read(paths: Sequence[Path], mapping: Mapping | None = None, size: int = BATC
     """
     files = tuple(str(path) for path in paths)
     for number, path in enumerate(paths):
-        yield from _one(path, mapping, number, files, size)
+        yield from _one(path, mapping, number, files, size, form)
 
 
-def _one(path: Path, mapping: Mapping | None, number: int, files: tuple[str, ...], size: int) -> Iterator[Batch]:
+def _one(
+    path: Path, mapping: Mapping | None, number: int, files: tuple[str, ...], size: int, told: Form | None
+) -> Iterator[Batch]:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     zipped = bool(suffixes) and suffixes[-1] == ".gz"
-    form = (suffixes[-2:-1] if zipped else suffixes[-1:]) or [""]
-    if form[0] not in {*NDJSON, *DELIMITED, *PARQUET} or (zipped and form[0] in PARQUET):
+    form = suffixes[-2:-1] if zipped else suffixes[-1:]
+    suffix = form[0] if form else ""
+    if told is not None and not (told == "csv" and suffix in DELIMITED):
+        suffix = SUFFIX[told]
+    if suffix not in {*NDJSON, *DELIMITED, *PARQUET} or (zipped and suffix in PARQUET):
         raise ConfigError([f"{path}: cannot tell what it is, use a name that ends in one of {FORMS} (text also .gz)"])
-    if mapping is None and form[0] not in NDJSON:
+    if mapping is None and suffix not in NDJSON:
         raise ConfigError([f"{path}: columns need input.mapping, which says which is the customer and which the time"])
     with _opened(path, zipped=zipped) as lines:
-        if form[0] in NDJSON:
+        if suffix in NDJSON:
             yield from ndjson.batches(lines, LineJudge(number, files, mapping), size)
             return
         assert mapping is not None
         judge = RowJudge(number, files, mapping)
-        if form[0] in PARQUET:
+        if suffix in PARQUET:
             yield from parquet.batches(judge, columns_of(mapping), str(path), size)
         else:
-            yield from delimited.batches(lines, judge, columns_of(mapping), str(path), size, DELIMITED[form[0]])
+            yield from delimited.batches(lines, judge, columns_of(mapping), str(path), size, DELIMITED[suffix])
 
 
 @contextmanager

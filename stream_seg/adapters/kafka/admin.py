@@ -95,7 +95,16 @@ class Admin:
                 if error.retriable:
                     raise error(reason)
                 raise Stop(f"creating {name}: Kafka refuses: {error.__name__} {' '.join(map(str, reason))}")
+        await self._until_visible(name)
         return True
+
+    async def _until_visible(self, name: str) -> None:
+        """The controller answers before every broker has heard of a new topic."""
+        for _ in range(REQUEST_MS // 50):
+            if await self.topic(name) is not None:
+                return
+            await asyncio.sleep(0.05)
+        raise Unavailable(f"{name} was created, but no broker knows of it yet")
 
     async def configs(self, name: str) -> dict[str, str]:
         """The settings in force for a topic, defaults included."""

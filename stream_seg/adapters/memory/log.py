@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, overload
+
+import msgspec
 
 from stream_seg.core.hashing import partition_of
 from stream_seg.errors import StateLost, Stop
@@ -18,9 +19,8 @@ LOG_APPEND_TIME = 1
 LogEffect = Publish | Commit | Committed
 
 
-@dataclass(frozen=True, slots=True)
-class LogRecord:
-    """One record of a `MemoryLog`; fits `stream_seg.ports.Record`."""
+class LogRecord(msgspec.Struct, frozen=True, gc=False):
+    """One record of a `MemoryLog`; fits `stream_seg.ports.Record`. A struct: a replay makes millions of them."""
 
     topic: str
     partition: int
@@ -91,7 +91,7 @@ class MemoryLog:
         """Adds one record. `partition` -1: that of the key by murmur2 (no key: 0). `timestamp` None: the clock's."""
         all_partitions = self._of(topic)
         if partition < 0:
-            partition = 0 if key is None else partition_of(key, len(all_partitions))
+            partition = partition_of(key, len(all_partitions)) if key is not None and len(all_partitions) > 1 else 0
         records = all_partitions[partition]
         at = self._clock() if timestamp is None else timestamp
         record = LogRecord(topic, partition, records.next, key, value, headers, at, timestamp_type)
