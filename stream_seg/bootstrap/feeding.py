@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from typing import Self
 
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
