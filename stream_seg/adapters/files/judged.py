@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from stream_seg.adapters.files.batch import Int64
     from stream_seg.core.definition import Mapping as Declared
-    from stream_seg.ports import Headers
+    from stream_seg.ports import Headers, Record
 
 _UNWRITABLE = (msgspec.MsgspecError, UnicodeError, TypeError, OverflowError)
 
@@ -49,7 +49,21 @@ class LineJudge:
 
     def batch(self, lines: list[bytes], numbers: Sequence[int]) -> Batch:
         """`numbers`: those of the lines, from 1."""
-        return self._source.batch(self._canonicalizer, lines, lines.__getitem__, np.array(numbers), {}, {})
+        records = [_Line(line) for line in lines]
+        return self._source.batch(self._canonicalizer, records, lines.__getitem__, np.array(numbers), {}, {})
+
+
+class RecordJudge:
+    """Judges records of a topic that anybody wrote, in any input form, as INGEST does."""
+
+    def __init__(self, file: int, files: tuple[str, ...], mapping: Declared | None) -> None:
+        self._source = _Source(file, files)
+        self._canonicalizer = Canonicalizer(mapping)
+
+    def batch(self, records: Sequence[Record]) -> Batch:
+        """`Batch.places` holds offsets."""
+        offsets = np.array([record.offset for record in records], np.int64)
+        return self._source.batch(self._canonicalizer, records, lambda i: records[i].value or b"", offsets, {}, {})
 
 
 class RowJudge:
@@ -77,7 +91,8 @@ class RowJudge:
             values = self._encoder.events(columns)
         except _UNWRITABLE:
             values = [self._one(columns, i, broken) for i in range(len(lines))]
-        return self._source.batch(self._canonicalizer, values, original, lines, broken, self._paths)
+        records = [_Line(value) for value in values]
+        return self._source.batch(self._canonicalizer, records, original, lines, broken, self._paths)
 
     def _one(self, columns: Mapping[str, Sequence[Any]], i: int, broken: dict[int, BadEvent]) -> bytes:
         """Row i alone, where one of its batch has something that JSON cannot say."""
@@ -99,16 +114,16 @@ class _Source:
     def batch(
         self,
         canonicalizer: Canonicalizer,
-        values: list[bytes],
+        records: Sequence[Record],
         original: Callable[[int], bytes],
         lines: Int64,
         broken: dict[int, BadEvent],
         paths: dict[str, str],
     ) -> Batch:
-        usable = canonicalizer.canonical([_Line(value) for value in values])
+        usable = canonicalizer.canonical(records)
         rejected = {i: BadEvent(e.code, paths.get(e.path, e.path), e.reason, e.remedy) for i, e in usable.rejected}
         rejected |= broken  # the reason behind all others
-        size = len(values)
+        size = len(records)
         out, keys, times = usable.values, list[bytes | None](usable.customers), usable.times
         if rejected:
             out, keys = [original(i) if i in rejected else b"" for i in range(size)], [None] * size
