@@ -8,6 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+KERNELS := $(VENV)/.kernels
 SEEDS ?= 1000
 T ?=
 
@@ -37,9 +38,16 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . >&2
 	@touch $@
 
-setup: $(READY) ## install everything into .venv (the other targets do it when needed)
+# numba does not see when a function in another file changes: what is compiled goes when any source of it is newer.
+$(KERNELS): $(READY) $(wildcard stream_seg/core/*.py stream_seg/wire/*.py)
+	@find stream_seg -name '*.nb[ic]' -delete
+	@echo 'Compiling the kernels (half a minute, once) ...' >&2
+	@$(BIN)/python -m stream_seg.bootstrap.warming
+	@touch $@
 
-test: $(READY) ## run every test; real Kafka (Java 17, Maven) and real Redis included
+setup: $(KERNELS) ## install everything into .venv (the other targets do it when needed)
+
+test: $(KERNELS) ## run every test; real Kafka (Java 17, Maven) and real Redis included
 	@$(BIN)/python -m pytest $(T)
 
 lint: $(READY) layers ## style: ruff check, ruff format, and the import layers
@@ -56,17 +64,17 @@ types: $(READY) ## mypy, strict
 layers: $(READY) ## who may import whom (.importlinter)
 	@$(BIN)/lint-imports
 
-doctest: $(READY) ## run the examples in the docstrings
+doctest: $(KERNELS) ## run the examples in the docstrings
 	@$(BIN)/python -m pytest stream_seg
 
 # DEMO_DATA, from the command line or the environment, reaches the command as an environment variable.
-demo: $(READY) ## a year of real purchases, labelled by real workers, no server to install
+demo: $(KERNELS) ## a year of real purchases, labelled by real workers, no server to install
 	@$(BIN)/stream-seg demo
 
-bench: $(READY) ## measure throughput and latency on real Kafka and Redis; last line is JSON
+bench: $(KERNELS) ## measure throughput and latency on real Kafka and Redis; last line is JSON
 	@$(BIN)/python -m benchmarks.throughput
 
-simulate: $(READY) ## SEEDS=n fault schedules against the oracle, in memory
+simulate: $(KERNELS) ## SEEDS=n fault schedules against the oracle, in memory
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
 lock: ## pin the newest versions that pyproject.toml allows into constraints.txt

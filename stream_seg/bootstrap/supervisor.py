@@ -14,6 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from stream_seg.bootstrap.saying import say
+from stream_seg.bootstrap.warming import warm
 from stream_seg.errors import Stop
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ class Supervisor:
                 self.stop()
 
     def start(self) -> None:
-        """Starts everything."""
+        """Starts everything; compiles the kernels first where nobody has yet."""
+        warm()
         self._children = [_Child(stage, self._launch(stage)) for stage in self._stages]
 
     def check(self) -> None:
