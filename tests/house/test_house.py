@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -73,4 +74,12 @@ def test_every_target_of_the_makefile_explains_itself_and_sets_up_what_it_needs(
     }
     assert [name for name, rest in targets if " ## " not in rest] == []
     alone = {"help", "lock", "clean"}
-    assert [name for name, rest in targets if name not in alone and not rest.startswith(" $(READY)")] == []
+    assert [
+        name for name, rest in targets if name not in alone and not rest.startswith((" $(READY)", " $(KERNELS)"))
+    ] == []
+    assert re.search(r"^\$\(KERNELS\): \$\(READY\)", MAKEFILE, re.MULTILINE)
+
+
+def test_the_installed_package_offers_its_transport_to_faust() -> None:
+    (transport,) = entry_points(group="faust.transports", name="kafkabatch")
+    assert transport.load().__module__ == "stream_seg.adapters.kafka.transport"
