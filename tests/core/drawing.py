@@ -9,7 +9,16 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 
 from stream_seg.core.activation import Activation
-from stream_seg.core.definition import DAY, HOUR, MINUTE, Aggregate, Definition, Feature, InputRules, feature_set_version
+from stream_seg.core.definition import (
+    DAY,
+    HOUR,
+    MINUTE,
+    Aggregate,
+    Definition,
+    Feature,
+    InputRules,
+    feature_set_version,
+)
 from stream_seg.core.engine import compile_engine
 from stream_seg.core.model import ModelVersion
 from stream_seg.wire.text_hash import hash_texts
@@ -76,7 +85,10 @@ def features(draw: st.DrawFn, name: str) -> Feature:
         case "count":
             shape["field"] = draw(st.none() | st.just("properties.price"))
         case "decayed_sum":
-            shape |= {"field": draw(st.none() | st.just("properties.price")), "half_life": draw(st.sampled_from([HOUR, 9 * DAY]))}
+            shape |= {
+                "field": draw(st.none() | st.just("properties.price")),
+                "half_life": draw(st.sampled_from([HOUR, 9 * DAY])),
+            }
         case "distinct":
             shape |= {"field": "properties.sku", "registers": draw(st.sampled_from([8, 64]))}
         case "distinct_days":
@@ -97,7 +109,9 @@ def features(draw: st.DrawFn, name: str) -> Feature:
 
 LATEST: st.SearchStrategy[dict[str, object]] = st.one_of(
     st.fixed_dictionaries({"field": st.just("properties.items"), "empty": EMPTY}),
-    st.fixed_dictionaries({"field": st.just("traits.city"), "encode": st.just("hashed"), "buckets": st.sampled_from([2, 5])}),
+    st.fixed_dictionaries(
+        {"field": st.just("traits.city"), "encode": st.just("hashed"), "buckets": st.sampled_from([2, 5])}
+    ),
     st.fixed_dictionaries({
         "field": st.just("traits.plan"),
         "encode": st.sampled_from(["ordinal", "one_hot", "binary"]),

@@ -89,6 +89,7 @@ class Customer:
         hashed = customer_hash(id_)
         self.low, self.high = (hashed & 0xFFFFFFFF), hashed >> 32  # two fractions of 2**32
         self.alive = False
+        self.time = self.event_at = self.looked = 0  # last change, last event, last instant looked at
         self.moves: list[Move] = []
         self.samples: list[Taken] = []
         self.fates: dict[int, str] = {}
@@ -316,8 +317,8 @@ class Customer:
                 return (grid - self.first_event) / 1000
             case "latest":
                 assert f.field is not None
-                given = [(e.time, e.offset, e.number(f.field)) for e in matching]
-                known = [(time, offset, x) for time, offset, x in given if x is not None]
+                dated = [(e.time, e.offset, e.number(f.field)) for e in matching]
+                known = [(time, offset, x) for time, offset, x in dated if x is not None]
                 return max(known)[2] if known else f.empty
         raise AssertionError(f.aggregate)
 

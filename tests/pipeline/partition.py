@@ -29,7 +29,13 @@ SLOT = Slot("label", 0)
 
 def event_value(customer: str, time: int, values: Mapping[str, Any], message: str = "") -> bytes:
     """An event as Segment-spec JSON; `values` by dotted path."""
-    body: dict[str, Any] = {"type": "track", "userId": customer, "timestamp": rfc3339(time), "properties": {}, "traits": {}}
+    body: dict[str, Any] = {
+        "type": "track",
+        "userId": customer,
+        "timestamp": rfc3339(time),
+        "properties": {},
+        "traits": {},
+    }
     if message:
         body["messageId"] = message
     for path, value in values.items():
@@ -47,7 +53,9 @@ class Log:
     def __init__(self) -> None:
         self.records: list[LogRecord] = []
 
-    def append(self, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]], at: int) -> LogRecord:
+    def append(
+        self, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]], at: int
+    ) -> LogRecord:
         record = LogRecord(EVENTS, 0, len(self.records), key, value, headers, at)
         self.records.append(record)
         return record
@@ -76,7 +84,7 @@ class Snapshot:
     samples: dict[tuple[str, int, int], dict[str, Any]]
     labels: dict[str, list[dict[str, Any] | None]]
     passed: int
-    side: list[tuple[str, bytes | None]]
+    side: list[tuple[str, bytes]]
 
 
 @dataclass
@@ -137,7 +145,7 @@ class Partition:
             samples={(s["customer_id"], s["incarnation"], s["number"]): s for s in samples},
             labels=labels,
             passed=control.read(told[-1], control.PassedDay).through if told else 0,
-            side=[(t, r.value) for t in ("dead-letters", "late-events") for r in self.output(t)],
+            side=sorted((t, r.value or b"") for t in ("dead-letters", "late-events") for r in self.output(t)),
         )
 
     def row(self, customer: bytes) -> np.ndarray[Any, np.dtype[np.int64]]:

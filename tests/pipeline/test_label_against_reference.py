@@ -48,7 +48,10 @@ def same_movements(oracle: Oracle, snapshot: Snapshot) -> None:
     moves = [(name, move) for name, customer in oracle.customers.items() for move in customer.moves]
     # Who never had a segment leaves without a word.
     expected = [movement(name, move) for name, move in moves if (move.previous, move.segment) != (None, None)]
-    found = [{key: m[key] for key in ("id", "previous_segment", "segment", "cause", "event_time")} for m in snapshot.movements.values()]
+    found = [
+        {key: m[key] for key in ("id", "previous_segment", "segment", "cause", "event_time")}
+        for m in snapshot.movements.values()
+    ]
     assert sorted(found, key=lambda m: m["id"]) == sorted(expected, key=lambda m: m["id"])
 
 
