@@ -16,12 +16,13 @@ from stream_seg.adapters.redis.server import clock_reading, server_facts
 from stream_seg.bootstrap.connect import broker_of, now
 from stream_seg.bootstrap.definition import begin, put_in_force
 from stream_seg.bootstrap.demo import run_demo
+from stream_seg.bootstrap.offline import run_replay
 from stream_seg.bootstrap.queries import ask_customer, ask_segments
 from stream_seg.bootstrap.saying import say
 from stream_seg.bootstrap.servers import create_topics, on_servers, worker_environment
 from stream_seg.bootstrap.supervisor import Supervisor
 from stream_seg.config import Config
-from stream_seg.errors import Stop, StreamSegError
+from stream_seg.errors import StreamSegError
 from stream_seg.pipeline.answers import CustomerAnswer, SegmentsAnswer
 from stream_seg.pipeline.diagnosis import (
     Finding,
@@ -78,12 +79,13 @@ def replay(
     end: int | None,
     tell: Tell,
 ) -> dict[str, Any]:
-    """Runs the pipeline in memory over files or topics and writes labels and movements into the folder `out`.
+    """Runs the pipeline in memory over files or topics and writes what came of it into the folder `out`.
 
-    `form` None: by the names of the inputs. `start` … `end`: event times in ms, `end` not included.
-    Returns ``{events, accepted, dead_letters, late, duplicates, customers, movements, seconds, out: [paths]}``.
+    `form` None: by the names of the inputs. `start` … `end`, `end` not included: event times in ms; over the events
+    log, whose order is the broker's, the broker's times.
+    Returns ``{events, accepted, dead_letters, late, duplicates, movements, segments, customers, …, seconds, out}``.
     """
-    raise Stop(f"replay is not wired yet ({config.path}, {inputs}, {out}, {form}, {start}, {end}, {tell})")
+    return run_replay(config, inputs, out, form=form, start=start, end=end, tell=tell)
 
 
 def demo(

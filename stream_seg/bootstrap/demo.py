@@ -43,7 +43,9 @@ def run_demo(name: str, *, days: int | None, keep: bool, tell: Tell) -> tuple[Su
         config = on_servers(config, servers)
         create_topics(config, retention_days=7, dry_run=False)
         begin(config, who="demo", why="the demo's own definition")
-        supervisor = Supervisor(config.path, ("label", "learn"), 1, worker_environment(config), embedded=True)
+        supervisor = Supervisor(
+            config.path, ("label", "learn"), 1, worker_environment(config), embedded=True, quiet=True
+        )
         supervisor.start()
         try:
             tell(FEEDING, 0, source.total)

@@ -105,19 +105,29 @@ def _watch(partition: int) -> Callable[[Work], None]:
     return look
 
 
-def run_stage(config: Config, stage: str, *, embedded: bool) -> NoReturn:
-    """Runs one stage until a signal or an error ends it; ends the process with the exit code."""
+def run_stage(config: Config, stage: str, *, embedded: bool, quiet: bool = False) -> NoReturn:
+    """Runs one stage until a signal or an error ends it; ends the process with the exit code.
+
+    `quiet`: only warnings and errors are logged.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_worth_a_line)
     logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO,
+        handlers=[handler],
+        level=logging.WARNING if quiet else logging.INFO,
         format=f"%(asctime)s {stage} %(levelname)s %(message)s",
         datefmt="%H:%M:%S",
     )
-    for noisy in ("faust", "mode"):
+    for noisy in ("faust", "mode", "aiokafka"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    logging.getLogger("aiokafka").setLevel(logging.WARNING)
     asyncio.run(_run(config, stage, embedded=embedded))
     raise AssertionError("run_and_exit ends the process")
+
+
+def _worth_a_line(record: logging.LogRecord) -> bool:
+    """Leaves out what Faust's services say of their own starting, stopping and oversleeping."""
+    text = record.getMessage()
+    return record.levelno > logging.INFO or not (text.startswith(("[^", "Timer ")))
 
 
 async def _run(config: Config, stage: str, *, embedded: bool) -> NoReturn:

@@ -38,10 +38,17 @@ class Supervisor:
     """Starts the processes, restarts those that fail, and ends them: in order at one signal, at once at two."""
 
     def __init__(
-        self, config: Path, stages: Sequence[str], workers: int, environment: Mapping[str, str], *, embedded: bool
+        self,
+        config: Path,
+        stages: Sequence[str],
+        workers: int,
+        environment: Mapping[str, str],
+        *,
+        embedded: bool,
+        quiet: bool = False,
     ) -> None:
         self._config = config
-        self._flags = ["--embedded"] if embedded else []
+        self._flags = [flag for flag, wanted in (("--embedded", embedded), ("--quiet", quiet)) if wanted]
         self._stages = [stage for stage in stages for _ in range(workers)]
         self._environment = dict(environment)
         self._children: list[_Child] = []

@@ -29,7 +29,7 @@ def main() -> None:
         say(error)
         raise SystemExit(2) from None
     threading.Thread(target=_end_with_the_supervisor, daemon=True).start()
-    run_stage(config, stage, embedded="--embedded" in flags)
+    run_stage(config, stage, embedded="--embedded" in flags, quiet="--quiet" in flags)
 
 
 if __name__ == "__main__":
