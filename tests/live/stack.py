@@ -141,7 +141,7 @@ class Stack:
 
     def command(self, *words: str) -> Worker:
         """``stream-seg <words>`` as a process."""
-        return self._launch([str(Path(sys.executable).with_name("stream-seg")), *words])
+        return self._launch([sys.executable, "-c", "from stream_seg.cli import main; main()", *words])
 
     def _launch(self, command: Sequence[str]) -> Worker:
         worker = Worker(command, self.directory / f"output-{len(self.workers)}")
