@@ -11,16 +11,16 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from stream_seg.adapters.kafka.admin import Admin
 from stream_seg.adapters.kafka.topics import group_name, topic_name
 from stream_seg.adapters.redis.inspection import RedisInspection
-from stream_seg.bootstrap.servers import create_topics
 from stream_seg.bootstrap.connect import broker_of
 from stream_seg.bootstrap.definition import begin, everywhere, publish
+from stream_seg.bootstrap.servers import create_topics
 from stream_seg.config import Config, load
 from stream_seg.core.activation import Activation
 from stream_seg.pipeline import label_state, learn_state
@@ -120,7 +120,7 @@ class Stack:
     def config(self) -> Config:
         return load(self.file, {})
 
-    def __enter__(self) -> Stack:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
