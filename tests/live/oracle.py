@@ -1,7 +1,7 @@
 """What a log must have come to: the same steps over the same records, in memory, alone and undisturbed.
 
-`check` holds a live run to it: every customer's record to the byte, clock and marks, counts, histories, movements by id,
-labels, samples and what was put aside. ``decided_at`` and ``origin`` may differ, and everything may have been
+`check` holds a live run to it: every customer's record to the byte, clock and marks, counts, histories, movements by
+id, labels, samples and what was put aside. ``decided_at`` and ``origin`` may differ, and everything may have been
 published more than once.
 """
 
@@ -13,14 +13,17 @@ from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any
 
+import msgspec
+
 from stream_seg.adapters.memory.log import Member, MemoryLog
 from stream_seg.adapters.memory.slots import MemorySlots
 from stream_seg.adapters.memory.world import MemoryWorld
 from stream_seg.adapters.redis.inspection import RedisInspection
 from stream_seg.pipeline.label import Labeller, LabelSettings
-from stream_seg.pipeline.label_state import STATE, Memory
+from stream_seg.pipeline.label_state import STATE, LabelState, Memory
 from stream_seg.pipeline.learn import Learn, LearnSettings
 from stream_seg.ports import Record, Slot, Step
+from stream_seg.wire.control import TICK, kind_of
 from tests.live.stack import Stack
 
 OUTPUTS = (
@@ -69,9 +72,14 @@ class Oracle:
 
 
 def told(records: Iterable[Record]) -> dict[str, Any]:
-    """Messages by identity; the same one twice is one, two different ones of one identity are a failure."""
+    """Messages by identity; the same one twice is one, two different ones of one identity are a failure.
+
+    Without control records: of two days that pass within a batch, only the last is told.
+    """
     found: dict[str, Any] = {}
     for record in records:
+        if kind_of(record) is not None:
+            continue
         identity, message = _identified(record)
         assert found.setdefault(identity, message) == message, identity
     return found
@@ -82,8 +90,6 @@ def _identified(record: Record) -> tuple[str, Any]:
     if "ss-error-id" in headers:  # the topic's id is another one in memory
         place = headers["ss-error-id"].partition(":")[2]
         return place, (headers["ss-error-code"], headers["ss-error-path"], record.key, record.value)
-    if "ss-control" in headers:
-        return f"{headers['ss-control']} {(record.value or b'').decode()}", None
     body = json.loads(record.value) if record.value is not None else None
     if isinstance(body, dict):
         body = {name: value for name, value in body.items() if name not in {"decided_at", "origin"}}
@@ -103,14 +109,11 @@ def check(stack: Stack) -> Told:
     for partition in range(stack.partitions):
         slot = Slot("label", partition)
         live = stack.look(lambda redis: _contents(redis, slot))  # noqa: B023 — in this round
-        assert live == _expected(oracle.slots, slot), f"partition {partition}"
+        _assert_same(live, _expected(oracle.slots, slot), f"partition {partition}")
     published = {}
     for topic in ("segment-changes", "customer-segments", "samples", "dead-letters", "late-events"):
-        records = stack.read(topic)
-        if topic == "samples":  # LEARN's own: what `apply` and the first `run` wrote
-            records = [r for r in records if dict(r.headers).get("ss-control") not in {b"activate", b"apply"}]
-        published[topic] = told(records)
-        assert published[topic] == oracle.said(topic), topic
+        published[topic] = told(stack.read(topic))
+        _assert_same(published[topic], oracle.said(topic), topic)
     check_sequences(published["segment-changes"])
     assert compacted(stack.read("customer-segments")) == compacted(oracle.log.read("customer-segments", 0, 0))
     return published
@@ -121,12 +124,13 @@ def check_learning(stack: Stack) -> list[dict[str, Any]]:
     oracle = Oracle(stack)
     oracle.learn(stack.read("samples"))
     slot = Slot("learn", 0)
-    assert stack.look(lambda redis: _learned(redis, slot)) == (
-        dict(oracle.slots.meta(slot)) | {"guard": b""},
-        {customer: oracle.slots.record(slot, customer) for customer, _ in oracle.slots.ring(slot)},
-    )
+    expected = {
+        "meta": {**oracle.slots.meta(slot), "guard": b""},
+        "records": {customer: oracle.slots.record(slot, customer) for customer, _ in oracle.slots.ring(slot)},
+    }
+    _assert_same(stack.look(lambda redis: _learned(redis, slot)), expected, "samples partition 0")
     for topic in ("models", "segment-definitions", "learn-progress"):
-        assert told(stack.read(topic)) == oracle.said(topic), topic
+        _assert_same(told(stack.read(topic)), oracle.said(topic), topic)
     models = [json.loads(record.value) for record in stack.read("models")]
     return [dict(one) for _, one in sorted({model["version"]: model for model in models}.items())]
 
@@ -158,7 +162,7 @@ def _applied(stack: Stack) -> list[Record]:
     applied = stack.applied()
     records: list[Record] = list(stack.read("events"))
     left = [r for r in records if r.offset >= applied[r.partition]]
-    assert all(dict(r.headers).get("ss-control") == b"tick" for r in left), "the log was not applied to its end"
+    assert all(kind_of(r) == TICK for r in left), "the log was not applied to its end"
     return [r for r in records if r.offset < applied[r.partition]]
 
 
@@ -187,7 +191,22 @@ def _expected(slots: MemorySlots, slot: Slot) -> dict[str, Any]:
     }
 
 
-async def _learned(redis: RedisInspection, slot: Slot) -> tuple[dict[str, bytes], dict[bytes, bytes | None]]:
-    customers = [customer for customer, _ in await redis.ring(slot)]
-    records = {customer: await redis.record(slot, customer) for customer in customers}
-    return {**await redis.meta(slot), "guard": b""}, records
+def _assert_same(live: Any, expected: Any, what: str) -> None:
+    different = _differences(live, expected)
+    assert not different, f"{what}:\n" + "\n".join(line[:2_000] for line in different[:20])
+
+
+def _differences(live: Any, expected: Any, path: str = "") -> list[str]:
+    """Where the two differ, each place as a line."""
+    if isinstance(live, LabelState) and isinstance(expected, LabelState):
+        # How far the last walk came is written with the next write; until then it would be walked again.
+        live, expected = (msgspec.structs.asdict(state) | {"walked": 0} for state in (live, expected))
+    if isinstance(live, dict) and isinstance(expected, dict):
+        names = sorted(live.keys() | expected.keys(), key=str)
+        return [line for n in names for line in _differences(live.get(n), expected.get(n), f"{path}/{n}")]
+    return [] if live == expected else [f"{path}: {live!r} is not {expected!r}"]
+
+
+async def _learned(redis: RedisInspection, slot: Slot) -> dict[str, Any]:
+    records = {customer: await redis.record(slot, customer) for customer, _ in await redis.ring(slot)}
+    return {"meta": {**await redis.meta(slot), "guard": b""}, "records": records}

@@ -262,6 +262,16 @@ class Stack:
         offsets: list[int] = self.look(ask)
         return offsets
 
+    def states(self) -> list[label_state.LabelState]:
+        """LABEL's own state, partition by partition."""
+
+        async def ask(inspection: RedisInspection) -> list[label_state.LabelState]:
+            slots = [Slot("label", p) for p in range(self.partitions)]
+            return [label_state.Memory(await inspection.meta(slot), 0).state for slot in slots]
+
+        states: list[label_state.LabelState] = self.look(ask)
+        return states
+
     def relayed(self, stage: str = "label") -> bool:
         """Whether everything decided is acknowledged by Kafka."""
         count = self.partitions if stage == "label" else 1

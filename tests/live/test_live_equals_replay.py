@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 
 import pytest
@@ -22,22 +21,16 @@ pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 
 def feed(stack: Stack, seed: int, on_day: dict[int, Callable[[], None]]) -> int:
-    """Feeds weeks of purchases; when day n has passed, `on_day[n]` happens beside it."""
-    beside: list[threading.Thread] = []
+    """Feeds weeks of purchases; when day n has passed, `on_day[n]` happens before the next is fed."""
 
     def told_of(_: int, through: int) -> None:
-        action = on_day.pop((through - START) // DAY, None)
-        if action is not None:
-            beside.append(threading.Thread(target=action))
-            beside[-1].start()
+        on_day.pop((through - START) // DAY, lambda: None)()
 
     def alive() -> None:
         if all(worker.code is not None for worker in stack.workers):
             raise Stop(stack.said())
 
     count = asyncio.run(feed_live(stack.config, weeks(seed), told_of, alive))
-    for thread in beside:
-        thread.join()
     assert not on_day
     return count
 
@@ -51,14 +44,12 @@ def test_a_run_with_two_workers_a_rebalance_and_a_kill_equals_its_replay_and_an_
     stack.start("learn")
 
     def rebalance() -> None:
-        stack.start("label")
+        second = stack.start("label")
+        stack.until(lambda: second.says("partitions assigned", "events"), "the second worker has its share")
 
     count = feed(stack, 5, {4: rebalance, 9: first.kill})
     assert count > 3_000
     stack.settle("label", "learn", "label")
-    second = stack.workers[-1]
-    assert first.code == -9
-    assert "partitions assigned" in second.output()
     assert [worker.stop() for worker in stack.workers if worker is not first] == [0, 0]
 
     published = check(stack)
@@ -98,18 +89,5 @@ def test_a_live_run_by_append_time_equals_its_replay(stack_of: StackMaker) -> No
     stack.settle()
     assert stack.workers[-1].stop() == 0
     published = check(stack)
-    assert sum(stack_state(stack)) == orders.sent
+    assert sum(state.accepted for state in stack.states()) == orders.sent
     assert published["segment-changes"]
-
-
-def stack_state(stack: Stack) -> list[int]:
-    """Events accepted, partition by partition."""
-    from stream_seg.pipeline.label_state import Memory
-    from stream_seg.ports import Slot
-
-    return [
-        Memory(stack.look(lambda redis, p=p: redis.meta(Slot("label", p))), 0).state.accepted
-        for p in range(stack.partitions)
-    ]
-
-

@@ -77,15 +77,19 @@ def weeks(seed: int, customers: int = 100, days: int = 20, orders: float = 2.0) 
 
 def event(customer: str, at: int, total: float = 1.0, message: str | None = None, **more: Any) -> bytes:
     """One order of a customer, as Segment-spec JSON."""
-    return json.dumps({
-        "type": "track",
-        "event": "Order Completed",
-        "userId": customer,
-        "messageId": message or f"{customer}-{at}-{total}",
-        "timestamp": datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "properties": {"total": total},
-        **more,
-    }).encode()
+    return json.dumps(
+        {
+            "type": "track",
+            "event": "Order Completed",
+            "userId": customer,
+            "messageId": message or f"{customer}-{at}-{total}",
+            "timestamp": datetime.fromtimestamp(at / 1000, UTC)
+            .isoformat(timespec="milliseconds")
+            .replace("+00:00", "Z"),
+            "properties": {"total": total},
+            **more,
+        }
+    ).encode()
 
 
 def now() -> int:
