@@ -41,14 +41,21 @@ def replay(
 ) -> None:
     """Runs the pipeline in memory over stored events, and writes labels and movements.
 
-    The same events and the same configuration give the same bytes every time; over the events topic of a live run it
-    gives what that run gave. CSV, Parquet and own JSON need `input.mapping` in the configuration.
+    The same events and the same configuration give the same bytes every time. Files, and topics that producers wrote
+    (TOPIC, TOPIC:PARTITION or TOPIC:PARTITION:FIRST-END), are sorted by event time and learned from, too. The events
+    topic of a live run is followed as it is and gives what that run gave; there --from and --to are the broker's times.
+    CSV, Parquet and own JSON need `input.mapping` in the configuration.
+
+    Into DIR go movements.ndjson (decided_at is the instant of the movement), labels.ndjson (the last of each customer),
+    definitions.ndjson, models/VERSION.json, dead-letters.ndjson and late-events.ndjson (with the place of each) and
+    summary.json. They get their names when the replay is whole.
 
     \b
     Examples:
       stream-seg replay events.ndjson --out replayed
       stream-seg replay 2017-*.csv --config shop.yaml --out replayed --from 2017-03-01 --to 2017-06-01
       stream-seg replay shop.events.v1 --format kafka --out replayed --json
+      stream-seg replay shop.events.v1:2:0-100000 --format kafka --out replayed
     """
     shown = output(context, json=json)
     first, last = instant(start, "--from"), instant(end, "--to")

@@ -80,8 +80,8 @@ def events(days: int = 21, customers: int = 60, seed: int = 5) -> Events:
 class Shop:
     """The replay of some events under a definition, and what came of it."""
 
-    def __init__(self, shop: Definition, given: Events, partitions: int = 2) -> None:
-        self.replay = Replay(partitions)
+    def __init__(self, shop: Definition, given: Events, partitions: int = 2, batch: int = 4_000) -> None:
+        self.replay = Replay(partitions, batch=batch)
         self.partitions = partitions
         self.replay.start(
             Activation(
@@ -89,14 +89,15 @@ class Shop:
             )
         )
         self.replay.run([given], DAY)
-        self.movements = [json.loads(r.value or b"") for r in self.replay.take("segment-changes")]
-        self.definitions: dict[int, dict[str, Any]] = {}
-        for record in self.replay.take("segment-definitions"):
-            told = json.loads(record.value or b"")
-            self.definitions[int(told["segment"])] = told
+        self.movements = self._said("segment-changes")
+        self.definitions = {int(one["segment"]): one for one in self._said("segment-definitions")}
+        self.models = {int(one["version"]): one for one in self._said("models")}
         self.labels: dict[str, dict[str, Any]] = {}
-        for record in self.replay.take("customer-segments"):
-            self.labels[(record.key or b"").decode()] = json.loads(record.value or b"")
+        for label in self._said("customer-segments"):
+            self.labels[label["customer_id"]] = label
+
+    def _said(self, topic: str) -> list[dict[str, Any]]:
+        return [json.loads(record.value or b"") for record in self.replay.take(topic)]
 
     def slots(self) -> Iterator[Slot]:
         yield from (Slot("label", p) for p in range(self.partitions))
