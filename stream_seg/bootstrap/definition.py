@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import Any
 from uuid import uuid4
 
@@ -13,15 +14,17 @@ from stream_seg.adapters.kafka.topics import topic_name
 from stream_seg.adapters.redis.inspection import RedisInspection
 from stream_seg.bootstrap import sources
 from stream_seg.bootstrap.connect import broker_of, now, producer_of
+from stream_seg.bootstrap.reading import whole_topic
 from stream_seg.config import Config
 from stream_seg.core.activation import Activation
 from stream_seg.core.definition import Definition, feature_set_version
 from stream_seg.errors import Stop
 from stream_seg.pipeline.label_state import Memory
 from stream_seg.ports import Message, Slot
-from stream_seg.wire.control import ACTIVATE, APPLY, Apply, control
+from stream_seg.wire.control import ACTIVATE, APPLY, Apply, control, kind_of
 
 EVENTS, SAMPLES = "events", "samples"
+LOOKED_AT = 100_000  # records at the beginning of a log: a first activation stands before all but a few events
 
 
 def begin(config: Config, *, who: str, why: str) -> str | None:
@@ -31,15 +34,18 @@ def begin(config: Config, *, who: str, why: str) -> str | None:
 
 async def _begin(config: Config, *, who: str, why: str) -> str | None:
     current = await in_force(config)
-    if current is not None:
-        changes = differences(current.definition, config.definition) + await _other_sources(config)
-        if changes:
-            said = "; ".join(changes)
-            return (
-                f"{config.path} differs from what is in force ({said}); the log decides. `stream-seg apply` changes it"
-            )
+    if current is None:
+        if not await _in_log(config):
+            await _first(config, who=who, why=why)
         return None
-    await _first(config, who=who, why=why)
+    changes = differences(current.definition, config.definition)
+    try:
+        changes += await _other_sources(config)
+    except Stop as missing:  # no reason to keep the other stages from running
+        changes.append(str(missing))
+    if changes:
+        said = "; ".join(changes)
+        return f"{config.path} differs from what is in force ({said}); the log decides. `stream-seg apply` changes it"
     return None
 
 
@@ -56,9 +62,27 @@ async def in_force(config: Config) -> Activation | None:
         await inspection.close()
 
 
+async def _in_log(config: Config) -> bool:
+    """Whether somebody else wrote a first activation that LABEL has not come to yet."""
+    looked_at = 0
+    async with aclosing(whole_topic(config, EVENTS)) as records:
+        async for record in records:
+            looked_at += 1
+            if kind_of(record) == ACTIVATE:
+                return True
+            if looked_at == LOOKED_AT:
+                return False
+    return False
+
+
 async def put_in_force(config: Config, *, why: str, who: str, dry_run: bool) -> dict[str, Any]:
     """`stream-seg apply`: see `stream_seg.bootstrap.apply`."""
     current = await in_force(config)
+    if current is None and await _in_log(config):
+        raise Stop(
+            "a first definition is in the log already, and no worker has read it yet; start one "
+            "(stream-seg run --stages label), then apply"
+        )
     version = feature_set_version(config.definition)
     changes = ["the first definition"] if current is None else differences(current.definition, config.definition)
     number = 1 if current is None else current.number + 1

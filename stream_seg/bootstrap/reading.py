@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
@@ -15,7 +15,7 @@ QUIET_POLLS = 3  # polls without a record after which a partition without a high
 POLL_MS = 200
 
 
-async def whole_topic(config: Config, logical: str) -> AsyncIterator[ConsumerRecord]:
+async def whole_topic(config: Config, logical: str) -> AsyncGenerator[ConsumerRecord, None]:
     """Every record of a topic, partition by partition interleaved, up to where each partition ends now.
 
     The end is the high watermark of a fetch answer: the one place where every broker tells it right.

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from stream_seg.core.definition import Definition, Mapping
+from stream_seg.core.definition import Definition
 from stream_seg.core.marks import WINDOW
 from stream_seg.errors import BadEvent, Fenced, StateLost, Stop, Undeliverable
 from stream_seg.ports import Commit, Committed, LogRange, Message, Publish, Record, Step
@@ -64,13 +64,13 @@ class Ingest:
         self.next = 0  # everything before it is in the events log
         self.through = 0  # the source is read up to here (ms)
         self.told_at = 0
+        self.followed: Definition | None = None
 
     def follow(self, definition: Definition, events_partitions: int) -> None:
         """Works by this definition from the next batch on. Raises `ConfigError` for a mapping that cannot work."""
-        mapping = definition.input.mapping
-        if not hasattr(self, "canonicalizer") or mapping != self.mapping:
-            self.mapping: Mapping | None = mapping
-            self.canonicalizer = Canonicalizer(mapping)
+        if self.followed is None or definition.input.mapping != self.followed.input.mapping:
+            self.canonicalizer = Canonicalizer(definition.input.mapping)
+        self.followed = definition
         self.max_skew = definition.max_skew
         self.events_partitions = events_partitions
 

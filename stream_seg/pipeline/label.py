@@ -91,7 +91,9 @@ class Labeller:
         capacity = max(self.settings.cache_bytes // row, 2 * self.settings.most_customers)
         self.residents = Residents(self.engine, plans, capacity)
         rules = self.engine.activation.definition.input
-        self.decoder = Decoder(self.engine.fields, rules.mapping, keyed=rules.keyed_by_customer)
+        # What INGEST or a feeder wrote is Segment-spec JSON by now: a mapping is for what producers write here.
+        mapping = rules.mapping if rules.keyed_by_customer else None
+        self.decoder = Decoder(self.engine.fields, mapping, keyed=rules.keyed_by_customer)
 
     # --- a batch
 
@@ -236,12 +238,17 @@ class Labeller:
             if name == control.HEADER:
                 if value.decode() == control.PROGRESS:
                     told = control.read(record, control.Progress)
-                    self.memory.progress(told.source, told.through)
+                    self.memory.progress(told.source, self._witnessed(told.through, record))
                 return False
             if name == control.SOURCE and self.memory.taken(value.decode()):
                 self.memory.state.duplicates += 1
                 return False
         return True
+
+    def _witnessed(self, through: int, record: Record) -> int:
+        """Live progress, by the broker's clock at most: one machine whose clock runs ahead must not age everybody."""
+        live = self.engine.activation.definition.input.clock == "progress"
+        return min(through, record.timestamp) if live else through
 
     def _decode(self, events: list[Record]) -> Step[tuple[Decoded, Int64]]:
         """The usable events and their times; the others are dead letters, published before the offset moves on."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import repeat
 from typing import Any
 
@@ -339,8 +338,8 @@ def test_an_assignment_that_ended_stops_before_anything_more_is_published() -> N
 def test_no_two_records_in_hand_are_further_apart_than_label_remembers() -> None:
     source = Source()
     offsets = [0, 1, WINDOW - 1, WINDOW, WINDOW + 5, 4 * WINDOW, 9 * WINDOW]
-    record = source.send(order("ann"))
-    compacted: list[Record] = [replace(record, offset=offset) for offset in offsets]
+    value = msgspec.json.encode(order("ann"))
+    compacted: list[Record] = [LogRecord(WEB, 0, offset, None, value, (), NOW) for offset in offsets]
     in_hand: list[list[int]] = []
 
     def sent(effect: Publish) -> None:
@@ -473,3 +472,13 @@ def test_the_clock_of_label_stands_where_the_last_of_its_sources_is() -> None:
         message = control.control("events", control.PROGRESS, control.Progress("app:0", NOW - 60_000), partition)
         source.log.append("events", None, message.value, message.headers, partition=partition)
     assert {labeller.memory.state.clock for labeller in label(source)} == {NOW - 60_000}
+
+
+def test_an_ingest_whose_clock_runs_ahead_does_not_carry_label_with_it() -> None:
+    source = Source()
+    for partition in range(PARTITIONS):
+        message = control.control("events", control.SOURCES, control.Sources((source.ingest.source,)), partition)
+        source.log.append("events", None, message.value, message.headers, partition=partition)
+        message = control.control("events", control.PROGRESS, control.Progress("web.tracks:0", NOW + DAY), partition)
+        source.log.append("events", None, message.value, message.headers, partition=partition)
+    assert {labeller.memory.state.clock for labeller in label(source)} == {NOW}
