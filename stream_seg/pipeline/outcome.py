@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from stream_seg.core.activation import Activation
 from stream_seg.core.engine import Engine
-from stream_seg.core.fold import CAUSES, FORGOTTEN, MOVED, VISIT, explain
+from stream_seg.core.fold import CAUSES, FORGOTTEN, VISIT, Emissions, top_reasons
 from stream_seg.core.model import Float64
 from stream_seg.core.record import HASH
 from stream_seg.pipeline.residents import Residents
@@ -47,6 +46,7 @@ class Outcome:
     def __init__(self, engine: Engine, activations: list[Activation], partition: int, now: int, origin: str) -> None:
         self.engine = engine
         self.activations = activations  # as the rows of the model arrays
+        self.names = [column.name for column in engine.plan.columns]
         self.partition = partition
         self.decided_at = rfc3339(now)
         self.origin = origin
@@ -60,15 +60,17 @@ class Outcome:
         out = residents.out
         used = int(out.used[0])
         rows = out.ints[:used].tolist()
+        distances = out.distance[:used].tolist()
+        reasons = self._reasons(out, used) if used else []
         for i, row in enumerate(rows):
             if row[0] == VISIT:
                 self._visited(residents, row, out.after[i])
             else:
-                self._moved(residents, row, out.distance[i].tolist(), out.before[i], out.after[i])
+                self._moved(residents, row, distances[i], reasons[i])
         out.used[0] = 0
 
     def _moved(
-        self, residents: Residents, row: list[int], distance: list[float], before: Float64, after: Float64
+        self, residents: Residents, row: list[int], distance: list[float], reasons: list[dict[str, Any]]
     ) -> None:
         kind, slot, _, at, previous, segment, sequence, cause, incarnation, a, *_ = row
         customer = residents.ids[slot]
@@ -88,7 +90,7 @@ class Outcome:
             at=at,
             confidence=_rounded(second / (nearest + second) if nearest + second else 0.5) if known else None,
             margin=_rounded(1.0 - nearest / second if second else 0.0) if known else None,
-            top_features=self._reasons(a, previous, segment, before, after) if kind == MOVED else [],
+            top_features=reasons,
         )
         activation = self.activations[a]
         if old is not None or new is not None:
@@ -106,20 +108,24 @@ class Outcome:
         entry = _encode(Remembered(sequence, old, new, name, at, version))
         self.histories.setdefault(customer, []).append(entry)
 
-    def _reasons(self, a: int, previous: int, segment: int, before: Float64, after: Float64) -> list[dict[str, Any]]:
-        plan, models = self.engine.plan, self.engine.models
-        effects = np.empty(len(after))
-        explain(plan.arrays, models, a, after, previous, segment, effects)
-        best = sorted(range(len(effects)), key=lambda f: (-effects[f], f))[:TOP]
+    def _reasons(self, out: Emissions, used: int) -> list[list[dict[str, Any]]]:
+        """What each movement names as its reasons."""
+        columns, effects = np.empty((used, TOP), np.int64), np.empty((used, TOP))
+        top_reasons(self.engine.plan.arrays, self.engine.models, out, columns, effects)
+        every = np.arange(used)[:, None]
+        befores, afters = out.before[every, columns].tolist(), out.after[every, columns].tolist()
         return [
-            {
-                "feature": plan.columns[f].name,
-                "before": None if math.isnan(before[f]) else float(before[f]),
-                "after": float(after[f]),
-                "effect": _rounded(float(effects[f])),
-            }
-            for f in best
-            if effects[f] > 0
+            [
+                {
+                    "feature": self.names[f],
+                    "before": None if before != before else before,
+                    "after": after,
+                    "effect": _rounded(effect),
+                }
+                for f, before, after, effect in zip(*of_one, strict=True)
+                if f >= 0
+            ]
+            for of_one in zip(columns.tolist(), befores, afters, effects.tolist(), strict=True)
         ]
 
     def _visited(self, residents: Residents, row: list[int], vector: Float64) -> None:

@@ -7,10 +7,11 @@ reading the body.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 
+import msgspec
 import orjson
 
 from stream_seg.core.activation import Activation
@@ -21,21 +22,29 @@ CHANGES, LABELS, SAMPLES = "segment-changes", "customer-segments", "samples"
 MODELS, DEFINITIONS = "models", "segment-definitions"
 
 
+@lru_cache(maxsize=1024)  # a movement and its label bear the same instant
 def rfc3339(ms: int) -> str:
     """An instant as text, UTC with milliseconds.
 
-    >>> rfc3339(1_700_000_000_123)
-    '2023-11-14T22:13:20.123Z'
+    >>> rfc3339(1_700_000_000_123), rfc3339(-1)
+    ('2023-11-14T22:13:20.123Z', '1969-12-31T23:59:59.999Z')
     """
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, ms = divmod(ms, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"{_day(days)}T{hours:02d}:{minutes:02d}:{seconds:02d}.{ms:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _day(days: int) -> str:
+    return (date(1970, 1, 1) + timedelta(days)).isoformat()
 
 
 def cloud_event(kind: str, id_: str, source: str, at: str, subject: str) -> tuple[tuple[str, bytes], ...]:
     """The headers of the CloudEvents binary mode."""
     return (
-        ("ce_specversion", b"1.0"),
-        ("ce_type", f"stream_seg.{kind}.v1".encode()),
-        ("ce_source", source.encode()),
+        *_origin(kind, source),
         ("ce_id", id_.encode()),
         ("ce_time", at.encode()),
         ("ce_subject", subject.encode()),
@@ -43,8 +52,12 @@ def cloud_event(kind: str, id_: str, source: str, at: str, subject: str) -> tupl
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Movement:
+@lru_cache(maxsize=64)
+def _origin(kind: str, source: str) -> tuple[tuple[str, bytes], ...]:
+    return (("ce_specversion", b"1.0"), ("ce_type", f"stream_seg.{kind}.v1".encode()), ("ce_source", source.encode()))
+
+
+class Movement(msgspec.Struct, frozen=True, gc=False):
     """One customer's change of segment, as decided."""
 
     customer: bytes
