@@ -15,11 +15,13 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from stream_seg.adapters.redis.inspection import RedisInspection
 from stream_seg.bootstrap.commands import apply
+from stream_seg.bootstrap.definition import begin
 from stream_seg.config import Config
 from stream_seg.core.activation import Activation
 from stream_seg.core.definition import feature_set_version
 from stream_seg.core.hashing import customer_hash, partition_of
 from stream_seg.core.model import ModelVersion
+from stream_seg.errors import Stop
 from stream_seg.pipeline.label_state import LabelState, Memory
 from stream_seg.ports import Slot
 from stream_seg.wire.timestamps import rfc3339
@@ -235,6 +237,9 @@ def _test_stalled_sources(kafka: KafkaServer, paused: Stack, mute: Stack) -> Non
 
     stalled.signal(signal.SIGCONT)
     mute.file = only_web
+    note = begin(mute.config, who="test", why="another run")
+    assert note is not None
+    assert f"source {mute.name}.app:0 goes" in note  # told of, and left to a person
     assert apply(mute.config, why="app is gone", who="test", dry_run=False)["changes"] == [
         f"source {mute.name}.app:0 goes: the clock waits for it no longer"
     ]
@@ -290,3 +295,12 @@ async def rewind(stack: Stack, topic: str, by: int) -> None:
         await consumer.commit({tp: (await consumer.committed(tp) or 0) - by for tp in tps})
     finally:
         await consumer.stop()
+
+
+def test_a_first_definition_is_written_once_however_many_hosts_start_at_once(stack_of: StackMaker) -> None:
+    stack = stack_of("input: {clock: append}\n" + FEATURES, partitions=PARTITIONS)
+    for host in ("one", "two"):
+        assert begin(stack.config, who=host, why="first run") is None
+    assert len(stack.read("events")) == PARTITIONS
+    with pytest.raises(Stop, match="no worker has read it yet"):
+        apply(stack.config, why="again", who="test", dry_run=False)

@@ -89,6 +89,17 @@ async def test_a_source_that_belongs_to_somebody_else_is_let_go_and_goes_on_from
     assert await source.open(kafka.commit) == 3
 
 
+async def test_a_source_that_was_never_given_a_record_speaks_to_every_partition_of_the_log() -> None:
+    kafka = Kafka()
+    kafka.committed = 10  # where the log ends
+    source = kafka.source()
+    await source.open(kafka.commit)
+    await source.idle()
+    ((first, second),) = kafka.tried
+    assert (first.partition, second.partition) == (0, 1)
+    assert first.value == second.value == b'{"source":"web:0","through":%d}' % NOW
+
+
 class Clock:
     def __init__(self) -> None:
         self.now = 0.0
