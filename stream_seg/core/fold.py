@@ -38,7 +38,7 @@ from stream_seg.core.record import (
     SINCE,
     TIME,
 )
-from stream_seg.core.windows import EVERYTHING, GRID, MOST_GROUPS, NEVER, next_leaving
+from stream_seg.core.windows import EVERYTHING, GRID, MOST_GROUPS, next_leaving
 
 ACCEPTED, DUPLICATE, LATE = 0, 1, 2  # what became of a row
 MOVED, VISIT, FORGOTTEN = 0, 1, 2  # kinds of emission
@@ -441,18 +441,17 @@ def settle(
 def look_ahead(
     plan: PlanArrays, models: ModelArrays, people: People, slots: Int64, budget: int, work: Scratch, index: Int64
 ) -> None:
-    """When silence next moves the rows `slots`, into `index`: `NEVER` where the daily walk comes by before that.
+    """Lowers each `index` to when silence next moves the row of `slots`, if that is earlier and before its next visit.
 
     Looks at `budget` instants at most; where that is not the whole way, the answer is the instant it reached.
     """
     for i in range(slots.shape[0]):
         s = slots[i]
-        index[i] = NEVER
-        if people.words[s, ALIVE] == 1:
-            if people.due[s] == UNKNOWN:
-                people.due[s] = _next_change(plan, models, people, s, NEVER, budget, work)
-            if people.due[s] != next_visit(plan, people.words, s, people.words[s, TIME]):
-                index[i] = people.due[s]
+        if people.words[s, ALIVE] == 1 and people.due[s] < index[i]:
+            t = _next_change(plan, models, people, s, index[i], budget, work)
+            people.due[s] = t
+            if t < index[i] and t != next_visit(plan, people.words, s, people.words[s, TIME]):
+                index[i] = t
 
 
 @kernel

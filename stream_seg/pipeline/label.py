@@ -7,7 +7,7 @@ or the daily walk moves. Every method is a step (`stream_seg.ports`): it decides
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -209,7 +209,7 @@ class Labeller:
             yield from self.owner.confirm()  # a record that an heir wrote already would make late what is not
             yield Publish([late_event(events[i], self.settings.group, self._log_id) for i in late])
         touched = np.unique(slots)
-        yield from self._write(touched, new, outcome, woken=())
+        yield from self._write(touched, new, outcome)
         yield from self._sweep()
 
     def _advance(self, records: Sequence[Record]) -> tuple[list[Record], Int64]:
@@ -333,13 +333,13 @@ class Labeller:
             )  # fmt: skip
             outcome.take(r)
 
-    def _write(self, slots: Int64, new: Int64, outcome: Outcome, woken: Collection[bytes]) -> Step[None]:
+    def _write(self, slots: Int64, new: Int64, outcome: Outcome) -> Step[None]:
         """One call: the records that changed, the due index, counts, history, outbox and the partition's state."""
         r, people = self.residents, self.residents.people
         self._settle(slots, outcome)
         forgotten = sorted(outcome.forgotten)
         r.indexed[forgotten] = NOT_INDEXED
-        due, undue = self._index(slots, woken)
+        due, undue = self._index(slots)
         alive = people.words[slots, ALIVE] == 1
         kept = slots[alive & (people.changed[slots] == 1)]
         buffer, ends = pack_rows(people.words, kept, r.tag) if len(kept) else (NOTHING.buffer, NOTHING.ends)
@@ -363,17 +363,20 @@ class Labeller:
             if people.words[slot, ALIVE] != 1:
                 r.forget(slot)
 
-    def _index(self, slots: Int64, woken: Collection[bytes]) -> tuple[list[tuple[bytes, int]], list[bytes]]:
-        """Entries for the due index. One that is too early is left: it costs one look, an update costs each time."""
+    def _index(self, slots: Int64) -> tuple[list[tuple[bytes, int]], list[bytes]]:
+        """What to change in the due index. An entry to come that is too early stays: it costs one look when it is due.
+
+        One that is due already is replaced here, so that the sweep does not bring up who was just carried on.
+        """
         r = self.residents
-        ahead = np.empty(len(slots), np.int64)
+        indexed = r.indexed[slots]
+        lapsed = indexed <= self.memory.state.clock  # nobody knows of those just loaded: `UNSEEN` has lapsed too
+        ahead = np.where(lapsed, NEVER, indexed)
+        to_come = ahead.copy()
         look_ahead(self.engine.plan.arrays, self.engine.models, r.people, slots, INSTANTS_AHEAD, r.work, ahead)
-        known = r.indexed[slots]
-        awake = np.fromiter((r.ids[slot] in woken for slot in slots.tolist()), np.bool_, len(slots)) if woken else False
-        enter = (ahead < NEVER) & (awake | (known == UNSEEN) | (ahead < known))
-        leave = (ahead == NEVER) & awake
-        r.indexed[slots[enter]] = ahead[enter]
-        r.indexed[slots[leave]] = NOT_INDEXED
+        enter = ahead < to_come
+        leave = lapsed & (indexed != UNSEEN) & (ahead == NEVER)
+        r.indexed[slots] = ahead
         due = [(r.ids[slot], at) for slot, at in zip(slots[enter].tolist(), ahead[enter].tolist(), strict=True)]
         return due, [r.ids[slot] for slot in slots[leave].tolist()]
 
@@ -404,18 +407,18 @@ class Labeller:
                 walk.pop(0)
             elif walk:
                 walk[0] = (loaded.ring[-1][1], walk[0][1])
-            woken = {customer for customer, _ in loaded.due}
-            ids = list(dict.fromkeys([*(customer for customer, _ in loaded.due), *visited]))
+            due = dict(loaded.due)
+            ids = list(dict.fromkeys([*due, *visited]))
             for at in range(0, len(ids), limit):  # a limit cuts no instant in two, and midnight is one for many
-                yield from self._carry_on(ids[at : at + limit], woken)
-            if not walk and len(woken) < limit:
+                yield from self._carry_on(ids[at : at + limit], due)
+            if not walk and len(due) < limit:
                 break
         state.walked = state.clock
         self.swept = state.clock
         yield from self._swept(period)
 
-    def _carry_on(self, ids: list[bytes], woken: set[bytes]) -> Step[None]:
-        """Settles some customers to the clock and writes what changed."""
+    def _carry_on(self, ids: list[bytes], due: dict[bytes, int]) -> Step[None]:
+        """Settles some customers to the clock and writes what changed. `due`: what the due index says of them."""
         self.residents.begin(ids)
         wanted = self.residents.missing(ids)
         values = yield from self._load(wanted)
@@ -428,7 +431,10 @@ class Labeller:
         yield from self._admit(wanted, values)
         slots = self.residents.rows(ids)
         outcome = self._outcome()
-        yield from self._write(slots, np.zeros(0, np.int64), outcome, woken)
+        for customer, slot in zip(ids, slots.tolist(), strict=True):
+            if customer in due:
+                self.residents.indexed[slot] = due[customer]
+        yield from self._write(slots, np.zeros(0, np.int64), outcome)
 
     def _swept(self, period: int) -> Step[None]:
         """A whole sweep is done: old activations may go, and LEARN hears of every day that has passed."""
