@@ -19,7 +19,7 @@ from stream_seg.bootstrap.demo import run_demo
 from stream_seg.bootstrap.offline import run_replay
 from stream_seg.bootstrap.queries import ask_customer, ask_segments
 from stream_seg.bootstrap.saying import say
-from stream_seg.bootstrap.servers import create_topics, on_servers, worker_environment
+from stream_seg.bootstrap.servers import create_product_topics, create_topics, on_servers, worker_environment
 from stream_seg.bootstrap.supervisor import Supervisor
 from stream_seg.config import Config
 from stream_seg.errors import StreamSegError
@@ -48,6 +48,7 @@ def run(config: Config, stages: Sequence[Stage], workers: int, *, embedded: bool
             teach_init_producer_id()
             served = on_servers(config, servers)
             create_topics(served, retention_days=7, dry_run=False)
+            create_product_topics(served)
             say(f"Kafka {servers.kafka}, Redis {servers.redis_url}")
             _run(served, stages, workers, embedded=True)
     else:

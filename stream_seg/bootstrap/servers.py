@@ -52,3 +52,14 @@ def create_topics(config: Config, *, retention_days: int, dry_run: bool) -> list
         return done
 
     return asyncio.run(create())
+
+
+def create_product_topics(config: Config) -> None:
+    """Creates the topics that INGEST reads: on servers of our own, where nobody else could have."""
+
+    async def create() -> None:
+        async with Admin(broker_of(config.kafka)) as admin:
+            for name in config.input_topics:
+                await admin.create(name, config.kafka.partitions, {}, config.kafka.replication or 0)
+
+    asyncio.run(create())

@@ -35,7 +35,7 @@ def run(
 ) -> None:
     """Runs the stages until SIGTERM or Ctrl-C, which finish what is in hand and exit with 0.
 
-    ingest reads the product topics (left out with `keyed_by_customer: true`), label keeps every customer's features
+    ingest reads the product topics (left out where none are named), label keeps every customer's features
     and segment, learn keeps the model. A second Ctrl-C exits at once; nothing is lost.
 
     \b
@@ -48,21 +48,21 @@ def run(
     settings = read_config(config, {} if workers is None else {("run", "workers"): workers})
     from stream_seg.bootstrap import commands as bootstrap
 
-    chosen = _stages(stages, keyed=settings.definition.input.keyed_by_customer)
+    chosen = _stages(stages, topics=bool(settings.input_topics))
     bootstrap.run(settings, cast("list[bootstrap.Stage]", chosen), settings.run.workers, embedded=embedded)
     document = {"stages": chosen, "workers": settings.run.workers, "finished": True}
     out.result(document, "Finished: everything read is written and published.")
 
 
-def _stages(text: str, *, keyed: bool) -> list[str]:
+def _stages(text: str, *, topics: bool) -> list[str]:
     asked = [part.strip() for part in text.split(",") if part.strip()]
     for stage in asked:
         if stage not in STAGES:
             raise typer.BadParameter(f"{stage!r} is not a stage, use {', '.join(STAGES)}", param_hint="--stages")
-    chosen = [stage for stage in STAGES if stage in asked and not (stage == "ingest" and keyed)]
+    chosen = [stage for stage in STAGES if stage in asked and (topics or stage != "ingest")]
     if not chosen:
-        why = "only ingest, which `keyed_by_customer: true` leaves out" if asked else "no stage"
-        raise typer.BadParameter(f"names {why}, use {', '.join(STAGES[keyed:])}", param_hint="--stages")
+        why = "only ingest, and there are no input.topics for it" if asked else "no stage"
+        raise typer.BadParameter(f"names {why}, use {', '.join(STAGES[not topics :])}", param_hint="--stages")
     if len(chosen) < len(set(asked)):
-        Output.note("ingest is left out: producers write into the events topic themselves (keyed_by_customer: true)")
+        Output.note("ingest is left out: no input.topics are named, others write into the events topic themselves")
     return chosen
