@@ -19,8 +19,9 @@ class Activation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     layout    number of the activation that brought today's features: records and samples are laid out by it
     engine    the least engine that can decide this log
     model     None until the first one is learned
-    retained  features of an earlier definition that `model` still needs, under names of their own
-    aliases   column of `model` -> column of the plan, where a retained feature bears another name
+    retained  features of an earlier definition that a model in use still needs, under names of their own
+    aliases   column of such a model -> column of the plan, where a retained feature bears another name; a model of
+              this very feature set is not concerned
     ramp      walk: known customers adopt it at their next daily visit; now: all of them at once
     who, why  for the record; `at`: ms
     """

@@ -18,6 +18,7 @@ from stream_seg.core.expression import Conditions, collect, compile_conditions
 from stream_seg.core.model import InForce, Int64, ModelArrays, model_arrays
 from stream_seg.core.plan import CellKey, Plan, compile_plan, occupancy_words
 from stream_seg.core.record import HEADER, LAYOUT
+from stream_seg.core.succession import columns_in
 
 
 @dataclass(frozen=True)
@@ -48,21 +49,19 @@ def compile_engine(activations: Sequence[Activation]) -> Engine:
     conditions = compile_conditions(definition, fields)
     plan = compile_plan(definition, fields, conditions.index_of)
     in_force = [_in_force(a, newest) for a in activations]
-    lost = [bool(x.model and set(x.model.columns) - set(plan.names)) for x in in_force[:-1]]
-    # The newest activation must have its columns: `model_arrays` says so.
-    models = model_arrays(
-        [x._replace(model=None) if gone else x for x, gone in zip(in_force, [*lost, False], strict=True)], plan.names
-    )
-    return Engine(newest, fields, conditions, plan, models, any(lost))
+    cut_off = any(a.model is not None and x.model is None for a, x in zip(activations, in_force, strict=True))
+    return Engine(newest, fields, conditions, plan, model_arrays(in_force, plan.names), cut_off)
 
 
 def _in_force(activation: Activation, newest: Activation) -> InForce:
-    """An older activation's model, its columns named as the newest activation's plan names them."""
-    model = activation.model
-    if model is not None and model.feature_set_version != newest.feature_set_version:
-        names = tuple(newest.aliases.get(name, name) for name in model.columns)
-        model = msgspec.structs.replace(model, columns=names)
-    definition = activation.definition
+    """An activation's model, its columns named as the newest plan names them; no model where it lacks one."""
+    model, definition = activation.model, activation.definition
+    if model is not None:
+        names = columns_in(newest, activation)
+        if names is not None:
+            model = msgspec.structs.replace(model, columns=tuple(names.values()))
+        elif activation is not newest:  # the newest must have its columns: `model_arrays` says which it lacks
+            model = None
     return InForce(activation.number, model, definition.margin, definition.dwell)
 
 

@@ -25,7 +25,7 @@ SAMPLE_FOR = 90 * DAY  # a silent customer is sampled for learning this long
 
 # Kinds of cell
 SUM, MAX, MIN, DAYS, SKETCH, SESSIONS, ON_SITE, DECAY, LAST, FIRST, GAPS, LATEST, LATEST_CODE, LATEST_HASH = range(14)
-IN_TILES = (SUM, MAX, MIN, DAYS, SKETCH, SESSIONS, ON_SITE)
+OF_MEAN = 1  # size of a SUM whose twin must be as old as it is
 
 # Kinds of column
 (
@@ -191,7 +191,9 @@ def _windowed(build: _Builder, f: Feature, _: Definition) -> None:
         case "sum":
             build.read(f, READ_SUM, _tiled(build, f, SUM, f.field), number=1)
         case "mean":
-            build.read(f, READ_MEAN, _tiled(build, f, SUM, f.field), _tiled(build, f, SUM, _present(f.field)))
+            # Two cells of its own: a sum that is older than its count would make a wrong mean after a change.
+            total, events = (_tiled(build, f, SUM, field_, size=OF_MEAN) for field_ in (f.field, _present(f.field)))
+            build.read(f, READ_MEAN, total, events)
         case "max":
             build.read(f, READ_EXTREME, _tiled(build, f, MAX, f.field), number=1)
         case "min":

@@ -28,23 +28,61 @@ def succeed(current: Activation, definition: Definition, *, who: str, at: int, w
     )
     if current.model is None:
         return laid_out(current, following)
-    columns = {current.aliases.get(name, name): name for name in current.model.columns}
-    needed = _closure({column.partition("=")[0] for column in columns}, current.features)
-    new = {feature.name: feature for feature in definition.features}
+    columns = {name: _own_name(current, name) for name in current.model.columns}
+    needed = _closure({column.partition("=")[0] for column in columns.values()}, current.features)
+    before, after = _by_name(current.features), _by_name(definition.features)
     renamed = {
         feature.name: f"{feature.name}~{current.number}"
         for feature in needed
-        if _means(new.get(feature.name), new) != _means(feature, {f.name: f for f in current.features})
+        if feature.name not in after or meaning(after[feature.name], after) != meaning(feature, before)
     }
     # A feature retained before bears its own name already, and keeps it.
     renamed = {old: old if "~" in old else later for old, later in renamed.items()}
     retained = tuple(_rename(feature, renamed) for feature in needed if feature.name in renamed)
-    aliases = {
-        name: renamed.get(column.partition("=")[0], column.partition("=")[0]) + "".join(column.partition("=")[1:])
-        for column, name in columns.items()
-    }
+    aliases = {name: _renamed_column(column, renamed) for name, column in columns.items()}
     aliases = {name: column for name, column in aliases.items() if name != column}
     return laid_out(current, msgspec.structs.replace(following, retained=retained, aliases=aliases))
+
+
+def columns_in(newest: Activation, activation: Activation) -> dict[str, str] | None:
+    """Each column of an activation's model as the newest features name it; None where one is not measured any more.
+
+    By what is measured, not by name: a name may have been given to something else since.
+    """
+    assert activation.model is not None
+    old, new = _by_name(activation.features), _by_name(newest.features)
+    columns = {column: _own_name(activation, column) for column in activation.model.columns}
+    names: dict[str, str] = {}
+    for name in dict.fromkeys(column.partition("=")[0] for column in columns.values()):
+        same = [f.name for f in newest.features if name in old and meaning(f, new) == meaning(old[name], old)]
+        # Of several that measure the same, each stands for one; its own name first.
+        free = [other for other in sorted(same, key=lambda other: other != name) if other not in names.values()]
+        if not free:
+            return None
+        names[name] = free[0]
+    return {column: _renamed_column(own, names) for column, own in columns.items()}
+
+
+def meaning(feature: Feature, among: dict[str, Feature]) -> object:
+    """Everything that gives a feature its values, whatever it is called; `among` holds those it is derived from."""
+    bare = msgspec.structs.replace(feature, name="", words=None, role="feature", of=None)
+    return (bare, *(meaning(among[name], among) for name in feature.of or ()))
+
+
+def _own_name(activation: Activation, column: str) -> str:
+    """What an activation's own features call a column of its model."""
+    assert activation.model is not None
+    own = activation.model.feature_set_version == activation.feature_set_version
+    return column if own else activation.aliases.get(column, column)
+
+
+def _by_name(features: tuple[Feature, ...]) -> dict[str, Feature]:
+    return {feature.name: feature for feature in features}
+
+
+def _renamed_column(column: str, renamed: dict[str, str]) -> str:
+    feature, equals, part = column.partition("=")
+    return renamed.get(feature, feature) + equals + part
 
 
 def laid_out(current: Activation, following: Activation) -> Activation:
@@ -60,14 +98,6 @@ def _closure(names: set[str], features: tuple[Feature, ...]) -> list[Feature]:
         if feature.name in wanted and feature.of is not None:
             wanted |= set(feature.of)
     return [feature for feature in features if feature.name in wanted]
-
-
-def _means(feature: Feature | None, among: dict[str, Feature]) -> object:
-    """Everything that gives a feature its values; two are the same measure when this is equal."""
-    if feature is None:
-        return None
-    bare = msgspec.structs.replace(feature, words=None, role="feature")
-    return (bare, tuple(_means(among[name], among) for name in feature.of or ()))
 
 
 def _rename(feature: Feature, renamed: dict[str, str]) -> Feature:

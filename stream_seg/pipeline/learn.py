@@ -262,7 +262,7 @@ class Learn:
             number=current.number + 1,
             model=model,
             retained=current.retained if changed else (),
-            aliases=current.aliases if changed else {},
+            aliases={},
             ramp="walk",
             who="learn",
             at=day,

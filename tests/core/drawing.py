@@ -21,6 +21,7 @@ from stream_seg.core.definition import (
 )
 from stream_seg.core.engine import compile_engine
 from stream_seg.core.model import ModelVersion
+from stream_seg.core.succession import meaning
 from stream_seg.wire.text_hash import hash_texts
 from tests.core.reference import Condition, Happening, Value
 
@@ -166,7 +167,11 @@ def model(definition: Definition, version: int, seed: int, k: int = 3) -> ModelV
     """A model over some of a definition's columns, with centres where customers pass by."""
     rng = random.Random(seed)
     plan = compile_engine([activation(definition)]).plan
-    all_columns = [c for c, used in zip(plan.columns, plan.distance, strict=True) if used]
+    features = {f.name: f for f in definition.features}
+    measured = {meaning(f, features): f.name for f in definition.features if f.role == "feature"}  # of twins, one
+    used = zip(plan.columns, plan.distance, strict=True)
+    all_columns = [c for c, in_distance in used if in_distance and c.feature.name in measured.values()]
+    assert all_columns
     columns = rng.sample(all_columns, rng.randint(1, len(all_columns)))
     typical = [1.0 if c.feature.log1p else TYPICAL.get(c.feature.aggregate, 2.0) for c in columns]
     clips = [rng.choice([None, None, 0.5]) for _ in columns]

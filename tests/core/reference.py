@@ -63,14 +63,19 @@ class Taken:
 
 @dataclass
 class Rules:
-    """What is in force, for all customers of a partition."""
+    """What is in force, for all customers of a partition.
+
+    in_use  activations that somebody may still be under, oldest first; since: no customer's time was later when
+            each came into force
+    """
 
     conditions: Mapping[str, Condition]
-    activations: list[Activation] = field(default_factory=list)
+    in_use: list[Activation] = field(default_factory=list)
+    since: list[int] = field(default_factory=list)
 
     @property
     def newest(self) -> Activation:
-        return self.activations[-1]
+        return self.in_use[-1]
 
     @property
     def definition(self) -> Definition:
@@ -78,7 +83,28 @@ class Rules:
 
     def under(self, number: int) -> Activation:
         """The activation that a customer who adopted `number` is labelled by."""
-        return next(a for a in self.activations if a.number == number)
+        return next(a for a in self.in_use if a.number == number)
+
+    def name_of(self, column: str, of: Activation) -> str | None:
+        """What the newest features call a column of an activation's model; None where nothing measures it any more."""
+        assert of.model is not None
+        if of.model.feature_set_version != of.feature_set_version:
+            column = of.aliases.get(column, column)
+        name, equals, part = column.partition("=")
+        wanted = _measured(name, of)
+        same = [f.name for f in self.newest.features if _measured(f.name, self.newest) == wanted]
+        return same[0] + equals + part if same else None
+
+    def kept(self, f: Feature) -> object:
+        """What must be kept of events to measure a feature; two features that need the same share it."""
+        calendar = any(part in (f.where or "") for part in ("weekday", "hour", "day", "month"))
+        offset = self.definition.utc_offset if calendar or f.aggregate == "distinct_days" else 0
+        tiles = (f.window, None if f.aggregate == "distinct_days" else f.tiles) if f.window else None
+        encode = "code" if f.encode in {"ordinal", "one_hot", "binary"} else f.encode
+        sizes = (f.buckets if encode == "hashed" else 0, f.registers if f.aggregate == "distinct" else 0)
+        aggregate = "tiles" if f.aggregate in {"sum", "count"} else f.aggregate
+        field_ = f"{f.field}?" if f.aggregate == "count" and f.field else f.field
+        return (aggregate, f.where, field_, tiles, f.half_life, f.gap, encode, f.categories, sizes, offset)
 
 
 class Customer:
@@ -113,6 +139,7 @@ class Customer:
             self.settle(own)
         if not self.alive:
             self._begin(h.offset, own)
+        self._write()
         if h.message:
             self.messages.append(h.message)
         self.fates[h.offset] = "accepted"
@@ -127,10 +154,16 @@ class Customer:
         self.first_event = own
         self.events: list[Happening] = []
         self.messages: list[int] = []
+        self.from_event: dict[object, int] = {}  # what is kept -> the first event that it knows
         self.segment: int | None = None
         self.candidate: int | None = None
         self.candidate_since = self.since = 0
         self.sequence = self.sampled = 0
+
+    def _write(self) -> None:
+        """Whenever a customer's record is written, what features no longer need is gone, and new needs begin."""
+        needs = [self.rules.kept(f) for f in self.rules.newest.features if f.of is None]
+        self.from_event = {need: self.from_event.get(need, len(self.events)) for need in needs}
 
     # --- what silence does
 
@@ -169,8 +202,16 @@ class Customer:
             yield self.event_at + silence
             silence = silence + max(every, silence // 16) if silence else 1 + self.low * every // 2**32
 
+    def restart(self, t: int) -> None:
+        """From here on features are read, or visits are made, at other instants."""
+        if self.time < t:
+            self.time = self.looked = t
+            self._write()
+            self.judge(t, "model")
+
     def _visit(self, t: int) -> None:
         self.time = t
+        self._write()
         silence = t - self.event_at
         if silence >= self.rules.definition.forget_after:
             self.alive = False
@@ -190,6 +231,8 @@ class Customer:
             return
         self.adopted = self.rules.newest.number
         self.time = max(self.time, t)
+        self.looked = max(self.looked, t)
+        self._write()
         self.candidate, self.candidate_since = None, 0
         self.judge(t, "backfill" if self.segment is None else "model")
 
@@ -199,7 +242,7 @@ class Customer:
         """Compares what the features say at `t` with the centres, and moves, waits or stays."""
         activation = self.rules.under(self.adopted)
         model, definition = activation.model, activation.definition
-        if model is None:
+        if model is None or self._lost(activation):
             return
         d = self.distances(t)
         best = d.index(min(d))
@@ -210,21 +253,27 @@ class Customer:
                 self._move(best, cause, t)
             elif self.candidate != best:
                 self.candidate, self.candidate_since = best, t
-                self.time = max(self.time, t)
+                self._changed(t)
             elif t - self.candidate_since >= definition.dwell:
                 self._move(best, cause, t)
         elif self.candidate is not None:
             self.candidate, self.candidate_since = None, 0
-            self.time = max(self.time, t)
+            self._changed(t)
+
+    def _lost(self, activation: Activation) -> bool:
+        """Whether a model in use needs a column that nothing measures any more."""
+        assert activation.model is not None
+        return None in [self.rules.name_of(column, activation) for column in activation.model.columns]
 
     def distances(self, t: int) -> list[float]:
         """Squared distances to the centres of the model that this customer is under."""
-        model = self.rules.under(self.adopted).model
+        activation = self.rules.under(self.adopted)
+        model = activation.model
         assert model is not None
         x = self.transformed(t)
         d = [0.0] * model.k
         order = list(x)
-        names = [self.rules.newest.aliases.get(name, name) for name in model.columns]
+        names = [self.rules.name_of(name, activation) or "" for name in model.columns]
         for i in sorted(range(len(names)), key=lambda i: order.index(names[i])):
             if model.scale[i] > 0:
                 low, high = model.clip_low[i], model.clip_high[i]
@@ -240,7 +289,11 @@ class Customer:
         self.moves.append(Move(self.incarnation, self.sequence, self.segment, to, cause, t))
         self.segment, self.since = to, t
         self.candidate, self.candidate_since = None, 0
+        self._changed(t)
+
+    def _changed(self, t: int) -> None:
         self.time = max(self.time, t)
+        self._write()
 
     # --- what the features say
 
@@ -274,10 +327,11 @@ class Customer:
         return found
 
     def _matching(self, f: Feature) -> list[Happening]:
+        events = self.events[self.from_event.get(self.rules.kept(f), len(self.events)) :]
         if f.where is None:
-            return list(self.events)
+            return events
         condition, offset = self.rules.conditions[f.where], self.rules.definition.utc_offset
-        return [e for e in self.events if condition(e, offset)]
+        return [e for e in events if condition(e, offset)]
 
     def _tiling(self, f: Feature) -> tuple[int, int, int]:
         """Width of a tile in ms, how many make the window, and how far tiles are shifted."""
@@ -375,6 +429,14 @@ class Customer:
             return {f"{f.name}={c}": float(i == code) for i, c in enumerate(("unknown", *f.categories))}
         bits = math.ceil(math.log2(len(f.categories) + 1))
         return {f"{f.name}=bit{b}": float(f"{code:064b}"[-1 - b]) for b in range(bits)}
+
+
+def _measured(name: str, activation: Activation) -> str:
+    """A feature spelled out down to the events, without the names that people gave."""
+    f = next(f for f in activation.features if f.name == name)
+    how = (f.aggregate, f.field, f.where, f.window, f.tiles, f.half_life, f.gap, f.encode, f.categories, f.buckets)
+    read = (f.registers, f.empty, f.log1p, f.clip, f.quantile_clip)
+    return f"{how} {read} {[_measured(part, activation) for part in f.of or ()]}"
 
 
 def linear_counting(hit: int, registers: int) -> float:

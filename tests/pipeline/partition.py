@@ -15,6 +15,7 @@ from stream_seg.adapters.memory.log import LogRecord, Member, MemoryLog
 from stream_seg.adapters.memory.slots import MemorySlots
 from stream_seg.adapters.memory.world import MemoryWorld
 from stream_seg.core.activation import Activation
+from stream_seg.core.engine import convert
 from stream_seg.core.record import unpack_rows
 from stream_seg.pipeline.label import Labeller, LabelSettings
 from stream_seg.pipeline.outcome import remembered
@@ -149,10 +150,13 @@ class Partition:
         )
 
     def row(self, customer: bytes) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """A customer's stored record, unpacked: (1, words), of today's layout."""
+        """A customer's stored record in today's layout: (1, words)."""
         value = self.slots.record(SLOT, customer)
         assert value is not None, customer
-        return unpack_rows(value, np.array([len(value)]), value[1], self.labeller.engine.plan.width)
+        engine, residents = self.labeller.engine, self.labeller.residents
+        plan = engine.plan if value[1] == residents.tag else residents.layouts[value[1]]
+        row = unpack_rows(value, np.array([len(value)]), value[1], plan.width)
+        return row if plan is engine.plan else convert(row, plan, engine.plan, engine.activation.layout)
 
 
 # Everything in many small steps: few customers at hand, few written at a time.

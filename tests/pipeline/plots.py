@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 import msgspec
 from hypothesis import strategies as st
 
+from stream_seg.adapters.memory.log import LogRecord
 from stream_seg.core.activation import Activation
 from stream_seg.core.definition import DAY, HOUR, MINUTE, SECOND, Definition
 from stream_seg.core.succession import laid_out, succeed
 from stream_seg.wire import control
+from stream_seg.wire.output import rfc3339
 from stream_seg.wire.text_hash import hash_texts
 from tests.core import drawing
 from tests.core.reference import Customer, Happening, Rules, Value
@@ -28,27 +30,51 @@ class Oracle:
 
     rules: Rules = field(default_factory=lambda: Rules(drawing.CONDITIONS))
     clock: int = 0
+    latest: int = 0
     customers: dict[str, Customer] = field(default_factory=dict)
 
     def activate(self, activation: Activation) -> None:
-        first = activation.model is not None and not any(a.model for a in self.rules.activations)
-        known = bool(self.rules.activations)
-        self.rules.activations.append(activation)
-        if known and (first or activation.ramp == "now"):
-            for customer in self.customers.values():
-                if customer.alive:
-                    customer.adopt(max(self.clock, customer.time))
+        rules = self.rules
+        before = list(rules.in_use)
+        rules.in_use.append(activation)
+        rules.since.append(max(self.clock, self.latest))
+        if not before:
+            return
+        first = activation.model is not None and not any(a.model for a in before)
+        now = first or activation.ramp == "now" or any(self._cut_off(a) for a in before)
+        restart = _timing(before[-1].definition) != _timing(activation.definition)
+        for customer in self.customers.values():
+            if customer.alive and restart:
+                customer.restart(self.clock)
+            if customer.alive and now:
+                customer.adopt(max(self.clock, customer.time))
+
+    def _cut_off(self, activation: Activation) -> bool:
+        """Whether the newest features leave out what this activation's model needs."""
+        if activation.model is None:
+            return False
+        return None in [self.rules.name_of(column, activation) for column in activation.model.columns]
 
     def hear(self, name: str, happening: Happening) -> None:
+        self.latest = max(self.latest, happening.time)
         customer = self.customers.setdefault(name, Customer(name.encode(), self.rules))
         customer.hear(happening)
 
     def settle(self) -> None:
+        """Everything up to the clock; then activations that nobody can be under any more are gone."""
         for customer in self.customers.values():
             customer.settle(self.clock)
+        walk = self.rules.definition.learn_every
+        while len(self.rules.in_use) > 1 and self.rules.since[1] + walk < self.clock:
+            self.rules.in_use.pop(0)
+            self.rules.since.pop(0)
 
 
-@dataclass
+def _timing(definition: Definition) -> tuple[int, int, int]:
+    return definition.learn_every, definition.evaluate_every, definition.utc_offset
+
+
+@dataclass(repr=False)
 class Plot:
     """A log, and for each of its records what it means to the reference."""
 
@@ -59,6 +85,11 @@ class Plot:
     now: int = drawing.START
     clock: int = 0
     through: dict[str, int] = field(default_factory=dict)
+    nows: list[int] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        """The story, to be read where it fails."""
+        return "\n".join(f"{r.offset} {rfc3339(self.nows[i])} {_short(r)}" for i, r in enumerate(self.log.records))
 
     @property
     def by_append(self) -> bool:
@@ -73,6 +104,7 @@ class Plot:
 
     def _step(self, step: Callable[[Oracle], None] = lambda _: None) -> None:
         clock = self.clock
+        self.nows.append(self.now)
 
         def taken(oracle: Oracle) -> None:
             oracle.clock = clock
@@ -115,6 +147,22 @@ class Plot:
             self.log.control(control.PROGRESS, control.Progress(source, self.now - behind), self._at())
         self._step()
 
+
+def _short(record: LogRecord) -> str:
+    """A record without what is at its default."""
+    if control.kind_of(record) != control.ACTIVATE:
+        return f"{record.headers and record.headers[0][1]!r} {record.value!r}"
+    a = control.activation(record)
+    features = [msgspec.to_builtins(f) for f in a.features]
+    d = a.definition
+    rules = {name: getattr(d, name) for name in _DECIDING}
+    model = a.model and msgspec.structs.asdict(a.model)
+    return f"activate {a.number} layout {a.layout} {a.ramp} {a.aliases}\n  {features}\n  {rules}\n  {model}"
+
+
+_DECIDING = (
+    "utc_offset", "lateness", "evaluate_every", "learn_every", "forget_after", "margin", "dwell",
+)  # fmt: skip
 
 GAPS = st.sampled_from([0, 0, 1, 5 * SECOND, MINUTE, 20 * MINUTE, 3 * HOUR, 15 * HOUR, 2 * DAY, 6 * DAY])
 LATE = st.sampled_from([0, 0, 0, 1, 30 * MINUTE, 5 * HOUR, 4 * DAY, -3 * MINUTE])
@@ -169,9 +217,9 @@ def _relearned(draw: st.DrawFn, plot: Plot) -> Activation:
     assert current is not None
     model = drawing.model(current.definition, current.number + 1, draw(SEEDS), draw(KS))
     ramp = draw(st.sampled_from(["walk", "walk", "now"]))
-    following = msgspec.structs.replace(
-        current, number=current.number + 1, model=model, retained=(), aliases={}, ramp=ramp
-    )
+    following = msgspec.structs.replace(current, number=current.number + 1, model=model, ramp=ramp)
+    if draw(st.booleans()):  # as LEARN does, but at any time: also while somebody still needs what is retained
+        following = msgspec.structs.replace(following, retained=(), aliases={})
     return laid_out(current, following)
 
 
@@ -183,11 +231,13 @@ def _changed(draw: st.DrawFn, plot: Plot) -> Activation:
     others = {f.name: f for f in draw(drawing.feature_sets(4))}
     kept = {f.name: f for f in current.definition.features if f.of is None and draw(st.booleans())}
     definition = msgspec.structs.replace(
-        current.definition,
-        features=tuple((others | kept).values()),
-        learn_every=draw(st.sampled_from([DAY, 6 * HOUR])),
-        evaluate_every=draw(st.sampled_from([5 * MINUTE, HOUR])),
-        utc_offset=draw(st.sampled_from([0, 330])),
-        dwell=draw(st.sampled_from([0, 2 * HOUR])),
+        current.definition, features=tuple((others | kept).values()), dwell=draw(st.sampled_from([0, 2 * HOUR]))
     )
+    if draw(st.booleans()):
+        definition = msgspec.structs.replace(
+            definition,
+            learn_every=draw(st.sampled_from([DAY, 6 * HOUR])),
+            evaluate_every=draw(st.sampled_from([5 * MINUTE, HOUR])),
+            utc_offset=draw(st.sampled_from([0, 330])),
+        )
     return succeed(current, definition, who="test", at=plot.now, why="test")

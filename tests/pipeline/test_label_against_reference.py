@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,21 +18,8 @@ from stream_seg.core.fold import scratch
 from stream_seg.core.measures import read_columns
 from stream_seg.wire.output import rfc3339
 from tests.core.reference import Customer, Move
-from tests.pipeline.partition import Partition, Snapshot
+from tests.pipeline.partition import Partition
 from tests.pipeline.plots import Oracle, Plot, plots
-
-
-def told(plot: Plot) -> Oracle:
-    oracle = Oracle()
-    for step in plot.steps:
-        step(oracle)
-    return oracle
-
-
-def labelled(plot: Plot) -> Partition:
-    partition = Partition()
-    partition.run(plot.log.records)
-    return partition
 
 
 def movement(name: str, move: Move) -> dict[str, Any]:
@@ -44,15 +32,18 @@ def movement(name: str, move: Move) -> dict[str, Any]:
     }
 
 
-def same_movements(oracle: Oracle, snapshot: Snapshot) -> None:
+def movements(oracle: Oracle) -> dict[str, dict[str, Any]]:
+    """All movements so far. Who never had a segment leaves without a word."""
     moves = [(name, move) for name, customer in oracle.customers.items() for move in customer.moves]
-    # Who never had a segment leaves without a word.
-    expected = [movement(name, move) for name, move in moves if (move.previous, move.segment) != (None, None)]
-    found = [
-        {key: m[key] for key in ("id", "previous_segment", "segment", "cause", "event_time")}
-        for m in snapshot.movements.values()
-    ]
-    assert sorted(found, key=lambda m: m["id"]) == sorted(expected, key=lambda m: m["id"])
+    said = [movement(name, move) for name, move in moves if (move.previous, move.segment) != (None, None)]
+    return {m["id"]: m for m in said}
+
+
+def published(partition: Partition) -> dict[str, dict[str, Any]]:
+    told = [orjson.loads(record.value or b"") for record in partition.output("segment-changes")]
+    return {
+        m["id"]: {key: m[key] for key in ("id", "previous_segment", "segment", "cause", "event_time")} for m in told
+    }
 
 
 def same_header(customer: Customer, row: npt.NDArray[np.int64]) -> None:
@@ -90,23 +81,39 @@ def close(a: dict[str, float], b: dict[str, float]) -> None:
         assert math.isclose(value, b[name], rel_tol=1e-9, abs_tol=1e-12), (name, value, b[name])
 
 
-@settings(max_examples=150, deadline=None)
-@given(plots(), st.lists(st.sampled_from([0, 1, MINUTE, 7 * HOUR, 3 * DAY, 50 * DAY]), min_size=2, max_size=3))
+LATER = st.lists(st.sampled_from([0, 1, MINUTE, 7 * HOUR, 3 * DAY, 50 * DAY]), min_size=2, max_size=3)
+
+
+@settings(max_examples=120, deadline=None)
+@given(plots(), LATER)
 def test_every_customer_is_as_its_full_list_of_events_says(plot: Plot, later: list[int]) -> None:
-    oracle, partition = told(plot), labelled(plot)
+    same_as_the_reference(plot, later)
+
+
+@settings(max_examples=120, deadline=None)
+@given(plots(most_features=4, most_records=20, changes=True), LATER)
+def test_so_it_is_after_the_features_have_changed(plot: Plot, later: list[int]) -> None:
+    same_as_the_reference(plot, later)
+
+
+def same_as_the_reference(plot: Plot, later: list[int]) -> None:
+    oracle, partition = Oracle(), Partition()
+    for entry, step in zip(plot.log.records, plot.steps, strict=True):
+        partition.run([entry])
+        step(oracle)
+        assert published(partition) == movements(oracle), f"after offset {entry.offset} of\n{plot}"
     snapshot = partition.snapshot()
     fates = [fate for customer in oracle.customers.values() for fate in customer.fates.values()]
     for state, fate in (("late", "late"), ("duplicates", "duplicate"), ("accepted", "accepted")):
         assert snapshot.state[state] == fates.count(fate)
-    same_movements(oracle, snapshot)
     alive = {name: customer for name, customer in oracle.customers.items() if customer.alive}
     assert set(snapshot.records) == {name.encode() for name in alive}
     for name, customer in alive.items():
         row = partition.row(name.encode())[0]
         same_header(customer, row)
         t = customer.time
-        for step in later:
-            t += step
+        for silence in later:
+            t += silence
             close(customer.vector(t), columns(partition, row, t))
     for name, customer in oracle.customers.items():
         mine = [s for (who, _, _), s in snapshot.samples.items() if who == name]
