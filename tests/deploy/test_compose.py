@@ -10,26 +10,16 @@ import pytest
 import typer
 from ruamel.yaml import YAML
 
-from stream_seg.cli.app import app
 from stream_seg.cli.run import STAGES
 from stream_seg.config import load
 from stream_seg.config.environment import PREFIX, RESERVED, variables
+from tests.docs.pages import understood
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = YAML(typ="safe").load((ROOT / "docker-compose.yml").read_text("utf-8"))
 DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text("utf-8")
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("stream-seg:")}
-
-
-def understood(words: list[str]) -> None:
-    """Parses a command line as the command line does, without running it. Raises what a mistake raises."""
-    command: Any = typer.main.get_command(app)
-    context = command.make_context("stream-seg", list(words[:1]), resilient_parsing=True)
-    while hasattr(command, "commands"):
-        name, *words = words
-        command = command.commands[name]
-        context = command.make_context(name, list(words[:1] if hasattr(command, "commands") else words), context)
 
 
 @pytest.mark.parametrize("name", OURS)

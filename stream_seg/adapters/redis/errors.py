@@ -18,7 +18,7 @@ PASSING = frozenset({
 REMEDIES = {
     "NOAUTH": "give the password in the Redis URL",
     "WRONGPASS": "correct user and password in the Redis URL",
-    "NOPERM": "allow this user the commands and keys that docs/operations.md lists",
+    "NOPERM": "allow this user the commands and keys that docs/operating.md lists",
     "WRONGTYPE": "another program writes under this name: choose another name or remove its keys",
     "CROSSSLOT": "this is a mistake in stream_seg; please report it",
     "MISCONF": "free disk space on the Redis server; see its log",

@@ -1,0 +1,100 @@
+"""What the pages say is so: paths, links, commands, messages, figures."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks.figures import BLOCK, RESULTS, filled
+from stream_seg.config.environment import PREFIX, RESERVED, variables
+from tests.docs.pages import PAGES, ROOT, anchors, commands, mistake, text_of
+
+ARCHITECTURE = ROOT / "docs/architecture.md"
+IDS = [page.name for page in PAGES]
+PLACES = re.compile(r"`((?:stream_seg|tests|benchmarks|schemas|docs|deploy|examples)/[^`\s]*|docker-compose\.yml)`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_every_path_on_a_page_exists(page: Path) -> None:
+    named = set(PLACES.findall(text_of(page)))
+    assert [name for name in sorted(named) if not re.search(r"[<…*]", name) and not (ROOT / name).exists()] == []
+
+
+def test_the_way_of_one_event_names_a_file_for_each_step() -> None:
+    rows = re.findall(r"^\| \d+ \|.*\| ([^|]*) \|$", text_of(ARCHITECTURE), re.MULTILINE)
+    assert len(rows) >= 12
+    assert [row for row in rows if not PLACES.search(row)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    broken = []
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", text_of(page)):
+        file, _, anchor = target.partition("#")
+        other = (page.parent / file).resolve() if file else page
+        if not other.exists() or (anchor and anchor not in anchors(other)):
+            broken.append(target)
+    assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_every_command_on_a_page_is_one_of_the_command_line(page: Path) -> None:
+    wrong = []
+    for words in commands(page, "stream-seg"):
+        found = mistake([re.sub(r"[<>]", "", word) for word in words])
+        # A sentence may name a command without what it needs: `stream-seg apply`.
+        if found is not None and not (found == "MissingParameter" and len(words) <= 2):
+            wrong.append((" ".join(words), found))
+    assert wrong == []
+
+
+def test_the_pages_do_name_commands() -> None:
+    assert len([words for page in PAGES for words in commands(page, "stream-seg")]) > 25
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_every_make_target_on_a_page_is_one_of_the_makefile(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", text_of(ROOT / "Makefile"), re.MULTILINE))
+    named = {words[0] for words in commands(page, "make") if words and re.fullmatch("[a-z]+", words[0])}
+    assert named <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_every_variable_on_a_page_is_read_by_something(page: Path) -> None:
+    named = set(re.findall(rf"{PREFIX}[A-Z][A-Z_]*[A-Z]", text_of(page)))
+    assert named <= {*variables(), *RESERVED}
+
+
+def source() -> str:
+    """All of the package, texts that stand in several pieces joined."""
+    texts = [path.read_text("utf-8") for path in sorted((ROOT / "stream_seg").rglob("*.py"))]
+    return re.sub(r'"\s*\n\s*f?"', "", "\n".join(texts))
+
+
+def test_every_message_in_the_table_of_remedies_is_one_that_the_package_says() -> None:
+    page = text_of(ROOT / "docs/operating.md")
+    table = page.partition("| message | what happened | what to do |")[2].partition("\n\n")[0]
+    messages = [message for row in table.splitlines()[2:] for message in re.findall(r"`([^`]+)`", row.split("|")[1])]
+    assert len(messages) >= 15
+    said = source()
+    pieces = [piece.strip() for message in messages for piece in message.split("…") if len(piece.strip()) > 3]
+    assert [piece for piece in pieces if piece not in said] == []
+
+
+def test_figures_in_the_readme_are_those_that_were_measured() -> None:
+    page = text_of(ROOT / "README.md")
+    found = BLOCK.search(page)
+    assert found is not None
+    if "Not filled in yet" not in found[0]:
+        assert filled(page, json.loads(RESULTS.read_text("utf-8"))) == page
+
+
+def test_the_promise_of_the_readme_is_the_whole_promise() -> None:
+    page = " ".join(text_of(ROOT / "README.md").split())
+    assert (
+        "Every accepted event affects its customer's features exactly once, as long as Redis keeps state together with "
+        "its offsets and Kafka's retention covers the rewind. Movements are at-least-once with stable ids." in page
+    )
