@@ -102,3 +102,8 @@ async def _delete_before(kafka: KafkaServer, topic: str, partition: int, offset:
     await driver.start()
     await driver.delete_records({TopicPartition(topic, partition): RecordsToDelete(before_offset=offset)})
     await driver.close()
+
+
+async def test_to_ask_about_no_partition_is_answered_and_cancels_nobody(kafka: KafkaServer) -> None:
+    async with Admin(Broker(kafka.bootstrap)) as admin:
+        assert await admin.ends([]) == await admin.firsts([]) == {}

@@ -154,6 +154,8 @@ class Admin:
 
     async def firsts(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """The oldest offset that each log still holds (or would, if it is empty)."""
+        if not tps:
+            return {}
         reader = await self._reader()
         with kafka_errors("asking for first offsets"):
             firsts: dict[TopicPartition, int] = await reader.beginning_offsets(tps)
@@ -161,6 +163,8 @@ class Admin:
 
     async def ends(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """The offset after the last record that can be read (open transactions end it)."""
+        if not tps:  # aiokafka's consumer, ended as soon as it is started, would cancel us
+            return {}
         reader = await self._reader()
         with kafka_errors("asking for last offsets"):
             ends: dict[TopicPartition, int] = await reader.end_offsets(tps)

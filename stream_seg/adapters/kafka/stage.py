@@ -177,7 +177,7 @@ class StageApp:
         try:
             await asyncio.wait([*tasks, partitions.failed], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            ended = [task.exception() for task in tasks if task.done() and not task.cancelled()]
+            ended = [_end_of(task) for task in tasks if task.done()]
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
@@ -255,6 +255,11 @@ async def _serve(app: BatchFaust) -> None:
     if app.crash_reason is not None:
         raise app.crash_reason
     raise RuntimeError("Faust stopped by itself")
+
+
+def _end_of(task: asyncio.Task[Any]) -> BaseException | None:
+    """What a task ended of. Nobody here has cancelled it: if it was, that is a library's mistake, not an end in order."""
+    return RuntimeError("a library cancelled what it did not start") if task.cancelled() else task.exception()
 
 
 async def _check(thread: FetchThread) -> None:
