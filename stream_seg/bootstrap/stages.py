@@ -8,7 +8,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from stream_seg.adapters.embedded.idempotence import teach_init_producer_id
 from stream_seg.adapters.kafka.admin import Admin
@@ -16,11 +16,13 @@ from stream_seg.adapters.kafka.partitions import PartitionHandler
 from stream_seg.adapters.kafka.stage import StageApp, StageSettings, run_and_exit
 from stream_seg.adapters.kafka.topics import group_name, topic_name
 from stream_seg.adapters.kafka.transport import BatchSettings
+from stream_seg.adapters.redis.inspection import RedisInspection
 from stream_seg.bootstrap.connect import broker_of, now, producer_of, slots_of
 from stream_seg.bootstrap.ingesting import IngestHandlers
 from stream_seg.config import Config
 from stream_seg.pipeline.label import Labeller, LabelSettings
-from stream_seg.ports import LogRange, Message
+from stream_seg.pipeline.owner import check_guard
+from stream_seg.ports import LogRange, Message, Slot
 from stream_seg.runtime.effects import Effects
 from stream_seg.runtime.partition import LivePartition, Work
 from stream_seg.runtime.watch import SourceWatch
@@ -38,6 +40,7 @@ class Handlers:
         self._embedded = embedded
         self._stage = stage
         self._slots = slots_of(config)
+        self._inspection = RedisInspection(config.redis.connection_url, config.definition.name)
         self._producer = producer_of(config)
         self._outbox_limit = config.run.outbox_limit * MESSAGES_PER_WRITE
 
@@ -68,10 +71,13 @@ class Handlers:
 
     def _log_range_of(self, topic: str) -> Callable[[int], asyncio.Future[LogRange]]:
         group = group_name(self._config.definition.name, self._stage)
+        stage: Literal["label", "learn"] = "learn" if self._stage == "learn" else "label"
 
         async def log_range(partition: int) -> LogRange:
             async with Admin(broker_of(self._config.kafka)) as admin:
                 found = await admin.log_range(topic, partition, group)
+            # A partition that was added later has no state of its own that could tell.
+            check_guard(f"{topic} partition {partition}", await self._inspection.meta(Slot(stage, 0)), found.guard)
             # The embedded broker tells the end of a log too low (docs/embedded.md); it cannot lose a log either.
             return replace(found, next=sys.maxsize) if self._embedded else found
 

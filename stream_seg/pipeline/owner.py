@@ -35,6 +35,15 @@ _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[Message]).decode
 
 
+def check_guard(place: str, meta: Mapping[str, bytes], guard: str) -> None:
+    """Raises `GuardMismatch` where a slot's state was built from another log than the one that `guard` identifies."""
+    if meta and meta[GUARD].decode() != guard:
+        raise GuardMismatch(
+            f"{place}: the state in Redis was built from {meta[GUARD].decode()}, the topic is {guard} "
+            "(topic id:partitions:partitioner). A re-created or re-partitioned topic needs a new name and new state"
+        )
+
+
 class SlotOwner:
     """The owner's side of one slot. Create a new one for every claim.
 
@@ -86,11 +95,7 @@ class SlotOwner:
                     "Point redis.url at the right database, restore a snapshot, or reset the group's offsets to rebuild"
                 )
             return log.first
-        if meta[GUARD].decode() != log.guard:
-            raise GuardMismatch(
-                f"{place}: the state in Redis was built from {meta[GUARD].decode()}, the topic is {log.guard} "
-                "(topic id:partitions:partitioner). A re-created or re-partitioned topic needs a new name and new state"
-            )
+        check_guard(place, meta, log.guard)
         offset: int = offset_in(meta)
         if offset < log.first:
             raise StateLost(f"{place}: Redis stands at {offset}, but the log begins at {log.first}: records are lost")

@@ -9,11 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from stream_seg.adapters.kafka.admin import Admin
 from stream_seg.adapters.kafka.topics import group_name, topic_name
@@ -36,6 +37,7 @@ class Worker:
 
     def __init__(self, command: Sequence[str], output: Path) -> None:
         self._output = output
+        self.command = " ".join(command)
         with output.open("wb") as file:
             # A stage ends when its standard input does: its supervisor is gone then.
             self.process = subprocess.Popen(
@@ -98,7 +100,8 @@ class Stack:
         self, bootstrap: str, redis_url: str, directory: Path, text: str, *, partitions: int = 4, topics: bool = True
     ) -> None:
         self.name = f"live-{os.getpid()}-{next(_numbers)}"
-        self.directory = directory
+        self.directory = directory / self.name
+        self.directory.mkdir()
         self.bootstrap, self.redis_url, self.partitions = bootstrap, redis_url, partitions
         self.file = self.write(text)
         self.workers: list[Worker] = []
@@ -159,7 +162,7 @@ class Stack:
     def said(self) -> str:
         """The last that every worker said."""
         return "\n".join(
-            f"--- {worker.process.args} ({worker.code}):\n{worker.output()[-4000:]}" for worker in self.workers
+            f"--- {worker.command} ({worker.code}):\n{worker.output()[-4000:]}" for worker in self.workers
         )
 
     # ------------------------------------------------------------------ the log
@@ -223,6 +226,19 @@ class Stack:
                 return await admin.log_range(self.topic(logical), partition, group_name(self.name, stage))
 
         return asyncio.run(ask())
+
+    def administer(self, do: Callable[[AIOKafkaAdminClient], Awaitable[object]]) -> None:
+        """``stack.administer(lambda admin: admin.delete_topics([…]))``."""
+
+        async def run() -> None:
+            admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+            await admin.start()
+            try:
+                await do(admin)
+            finally:
+                await admin.close()
+
+        asyncio.run(run())
 
     def ends(self, logical: str) -> list[int]:
         """The next offset of every partition."""

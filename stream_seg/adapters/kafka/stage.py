@@ -258,7 +258,7 @@ async def _serve(app: BatchFaust) -> None:
 
 
 def _end_of(task: asyncio.Task[Any]) -> BaseException | None:
-    """What a task ended of. Nobody here has cancelled it: if it was, that is a library's mistake, not an end in order."""
+    """What a task ended of. Nobody here has cancelled it: if it was, that was a library, and is no end in order."""
     return RuntimeError("a library cancelled what it did not start") if task.cancelled() else task.exception()
 
 
