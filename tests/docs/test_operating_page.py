@@ -56,6 +56,8 @@ async def everything(url: str) -> None:
 
 def with_rights(rights: list[str]) -> None:
     with RedisServer() as server:
+        if b"setinfo" not in server.command("COMMAND", "LIST", "FILTERBY", "PATTERN", "client|setinfo"):
+            rights = [right for right in rights if right != "+client|setinfo"]  # as the page says
         reply = server.command("ACL", "SETUSER", "worker", "on", ">secret", "~shop:*", "-@all", *rights)
         assert reply == b"+OK\r\n"
         asyncio.run(everything(f"redis://worker:secret@127.0.0.1:{server.port}/0"))
@@ -68,5 +70,5 @@ def test_the_rights_that_the_page_lists_are_enough() -> None:
 
 @pytest.mark.parametrize("missing", ["+mget", "+evalsha", "+zrangebyscore", "+xadd", "+hmget", "+mset", "+xtrim"])
 def test_one_right_less_is_refused_with_a_remedy(missing: str) -> None:
-    with pytest.raises(StreamSegError, match=r"docs/operating\.md|NOPERM|permission|ACL"):
+    with pytest.raises(StreamSegError, match=r"docs/operating\.md|NOPERM|permission|ACL|can't run this command"):
         with_rights([right for right in RIGHTS if right != missing])
