@@ -19,7 +19,7 @@ from stream_seg.pipeline.label import LabelSettings
 from tests.core import drawing
 from tests.pipeline.partition import Log, Partition
 
-EVENTS = 700
+EVENTS = 450
 PRICE, SKU = "properties.price", "properties.sku"
 BOUGHT = 'event == "Bought" and properties.price > 1'
 
