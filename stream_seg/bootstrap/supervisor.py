@@ -24,6 +24,7 @@ LOOK_SECONDS = 0.1
 GRACE_SECONDS = 12.0  # a stage ends within ten
 QUICK_SECONDS = 30.0  # a process that lived for less counts as failing at start
 MOST_QUICK_FAILURES = 5
+IN_ORDER = (0, -signal.SIGTERM)  # the second: it had not begun to listen, so it had not begun anything
 
 
 @dataclass
@@ -98,7 +99,8 @@ class Supervisor:
                     if child.process.poll() is None:
                         child.process.kill()
             time.sleep(LOOK_SECONDS)
-        bad = [f"{child.stage} with {child.process.returncode}" for child in self._children if child.process.returncode]
+        codes = [(child.stage, child.process.returncode) for child in self._children]
+        bad = [f"{stage} with {code}" for stage, code in codes if code not in IN_ORDER]
         if self._signals > 1:
             raise SystemExit(128 + signal.SIGINT)
         if bad:

@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -161,9 +162,7 @@ class Stack:
 
     def said(self) -> str:
         """The last that every worker said."""
-        return "\n".join(
-            f"--- {worker.command} ({worker.code}):\n{worker.output()[-4000:]}" for worker in self.workers
-        )
+        return "\n".join(f"--- {worker.command} ({worker.code}):\n{worker.output()[-4000:]}" for worker in self.workers)
 
     # ------------------------------------------------------------------ the log
 
@@ -172,14 +171,14 @@ class Stack:
         if activation is None:
             begin(self.config, who="test", why="first")
         else:
-            asyncio.run(self._activate(activation))
+            wait_for(self._activate(activation))
 
     async def _activate(self, activation: Activation) -> None:
         await publish(self.config, await everywhere(self.config, activation))
 
     def produce(self, records: Sequence[tuple[bytes | None, bytes | None]], topic: str = "events", **how: Any) -> None:
         """(key, value) records, partitioned by key as Java's producer does. `how`: partition, headers, timestamp_ms."""
-        asyncio.run(self._produce(self.topic(topic) if "." not in topic else topic, records, how))
+        wait_for(self._produce(self.topic(topic) if "." not in topic else topic, records, how))
 
     async def _produce(
         self, topic: str, records: Sequence[tuple[bytes | None, bytes | None]], how: dict[str, Any]
@@ -196,7 +195,7 @@ class Stack:
 
     def read(self, topic: str) -> list[ConsumerRecord]:
         """Everything that a topic holds now, partition after partition."""
-        return asyncio.run(self._read(self.topic(topic) if "." not in topic else topic))
+        return wait_for(self._read(self.topic(topic) if "." not in topic else topic))
 
     async def _read(self, topic: str) -> list[ConsumerRecord]:
         consumer = AIOKafkaConsumer(
@@ -225,7 +224,7 @@ class Stack:
             async with Admin(broker_of(self.config.kafka)) as admin:
                 return await admin.log_range(self.topic(logical), partition, group_name(self.name, stage))
 
-        return asyncio.run(ask())
+        return wait_for(ask())
 
     def administer(self, do: Callable[[AIOKafkaAdminClient], Awaitable[object]]) -> None:
         """``stack.administer(lambda admin: admin.delete_topics([…]))``."""
@@ -238,7 +237,7 @@ class Stack:
             finally:
                 await admin.close()
 
-        asyncio.run(run())
+        wait_for(run())
 
     def ends(self, logical: str) -> list[int]:
         """The next offset of every partition."""
@@ -250,7 +249,7 @@ class Stack:
                 ends = await admin.ends(tps)
                 return [ends[tp] for tp in tps]
 
-        return asyncio.run(ask())
+        return wait_for(ask())
 
     # ------------------------------------------------------------------ the store
 
@@ -264,7 +263,7 @@ class Stack:
             finally:
                 await inspection.close()
 
-        return asyncio.run(look())
+        return wait_for(look())
 
     def applied(self, stage: str = "label") -> list[int]:
         """The applied offset of every partition of a stage's log; 0 where nobody was yet."""
@@ -304,6 +303,12 @@ class Stack:
             log = {"label": "events", "learn": "samples"}[stage]
             self.until(lambda: self.applied(stage) >= self.ends(log), f"{stage} at the end of {log}")  # noqa: B023 — in this round
             self.until(lambda: self.relayed(stage), f"{stage} has published all")  # noqa: B023 — as above
+
+
+def wait_for(question: Coroutine[Any, Any, T]) -> T:
+    """The answer of a coroutine, in a thread of its own: who asks may be called by a coroutine itself."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, question).result()
 
 
 def _environment() -> dict[str, str]:
