@@ -39,8 +39,9 @@ class Workload:
     def shares(self) -> Float64:
         """Each customer's share of the events, the most active first."""
         middles = (np.arange(self.customers) + 0.5) / self.customers
-        weights = middles ** (-1 / PARETO)
-        return weights / weights.sum()
+        weights: Float64 = middles ** (-1 / PARETO)
+        shares: Float64 = weights / weights.sum()
+        return shares
 
     def chunks(self) -> Iterator[Chunk]:
         """All events, some thousands at a time."""
@@ -49,7 +50,8 @@ class Workload:
             who = np.arange(self.count) % self.customers
         else:
             names = random.permutation(self.customers)
-            who = names[np.searchsorted(np.cumsum(self.shares()), random.random(self.count)).clip(max=self.customers - 1)]
+            drawn = np.searchsorted(np.cumsum(self.shares()), random.random(self.count))
+            who = names[drawn.clip(max=self.customers - 1)]
         times = np.sort(random.integers(0, SPAN, self.count)) + BEGIN
         kinds = random.choice(len(KINDS), self.count, p=SHARES)
         for start in range(0, self.count, CHUNK):

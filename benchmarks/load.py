@@ -104,7 +104,7 @@ def write(load: Load) -> Report:
     feeder = Feeder(load)
     report = Report(0, 0, 0.0, 0.0)
     feeder.control(control.SOURCES, control.Sources((FEEDER,)))
-    told = 0
+    told, told_to = 0, 0
     pace = _paced(load)
     if load.rate:
         next(pace)

@@ -25,7 +25,9 @@ from tests.servers.kafka import KafkaServer
 
 RESULTS = Path(__file__).parent / "results" / "throughput.json"
 VARIANTS = ("keyed", "hop", "long", "uniform", "latency", "passthrough")
-PACKAGES = ("stream_seg", "faust-streaming", "aiokafka", "redis", "numpy", "numba", "msgspec", "orjson", "confluent-kafka")
+PACKAGES = (
+    "stream_seg", "faust-streaming", "aiokafka", "redis", "numpy", "numba", "msgspec", "orjson", "confluent-kafka",
+)  # fmt: skip
 
 
 def say(text: str) -> None:
@@ -38,7 +40,7 @@ def used_memory(bench: Bench) -> int:
 
 
 def measure(bench: Bench, workload: Workload) -> dict[str, Any]:
-    """Fills the log, then lets one worker catch up; figures from its first applied batch to its last acknowledged one."""
+    """Fills the log, then lets one worker catch up; figures from its first applied batch to its last acknowledged."""
     generator = report_of(bench.generator(workload))
     say(f"{bench.config.definition.name}: {generator.events:,} events are in the log after {generator.seconds:.1f} s")
     before = used_memory(bench)

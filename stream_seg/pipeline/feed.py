@@ -6,7 +6,7 @@ versions take effect at the same place of the log on every run, however fast any
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -26,7 +26,7 @@ class TimedEvents(Protocol):
     @property
     def values(self) -> list[bytes]: ...
     @property
-    def keys(self) -> list[bytes | None]: ...
+    def keys(self) -> Sequence[bytes | None]: ...
     @property
     def times(self) -> Int64: ...
 
@@ -68,7 +68,7 @@ def _pass(boundary: int, partitions: int) -> Step[None]:
     yield Passed(boundary)
 
 
-def _chunks(batches: Iterable[TimedEvents]) -> Iterator[tuple[list[bytes | None], list[bytes], Int64]]:
+def _chunks(batches: Iterable[TimedEvents]) -> Iterator[tuple[Sequence[bytes | None], list[bytes], Int64]]:
     for batch in batches:
         for at in range(0, len(batch.values), CHUNK):
             part = slice(at, at + CHUNK)
