@@ -354,7 +354,7 @@ class Labeller:
             ring=[(r.ids[slot], position_of(int(people.words[slot, HASH]))) for slot in begun],
             due=due,
             undue=undue,
-            counts={field: by for field, by in outcome.counts.items() if by},
+            counts=outcome.counts(),
             history=[(customer, entry) for customer, entries in outcome.histories.items() for entry in entries],
         )
         people.changed[slots] = 0

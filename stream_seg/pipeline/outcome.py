@@ -18,6 +18,7 @@ from stream_seg.ports import Message
 from stream_seg.wire.output import Movement, label_message, movement_messages, rfc3339, sample_message
 
 TOP = 3  # features that a movement names
+DECIMALS = 6  # plenty for people and half the bytes
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -39,7 +40,8 @@ remembered = msgspec.msgpack.Decoder(Remembered).decode
 class Outcome:
     """Collects the emissions of one batch in order.
 
-    messages  for the outbox; counts: increments; histories: customer -> entries, oldest first
+    messages  for the outbox; histories: customer -> entries, oldest first
+    moves     how often (previous segment, segment, cause)
     forgotten rows to erase: with everything stored before, also where the customer came back in the same batch
     """
 
@@ -51,7 +53,7 @@ class Outcome:
         self.decided_at = rfc3339(now)
         self.origin = origin
         self.messages: list[Message] = []
-        self.counts: Counter[bytes] = Counter()
+        self.moves: Counter[tuple[int | None, int | None, int]] = Counter()
         self.histories: dict[bytes, list[bytes]] = {}
         self.forgotten: set[int] = set()
 
@@ -59,18 +61,20 @@ class Outcome:
         """Takes what the fold left in ``residents.out`` and makes room there."""
         out = residents.out
         used = int(out.used[0])
+        if used == 0:
+            return
         rows = out.ints[:used].tolist()
-        distances = out.distance[:used].tolist()
-        reasons = self._reasons(out, used) if used else []
+        reasons = self._reasons(out, used)
+        confidences, margins = _how_clear(out.distance[:used])
         for i, row in enumerate(rows):
             if row[0] == VISIT:
                 self._visited(residents, row, out.after[i])
             else:
-                self._moved(residents, row, distances[i], reasons[i])
+                self._moved(residents, row, confidences[i], margins[i], reasons[i])
         out.used[0] = 0
 
     def _moved(
-        self, residents: Residents, row: list[int], distance: list[float], reasons: list[dict[str, Any]]
+        self, residents: Residents, row: list[int], confidence: float, margin: float, reasons: list[dict[str, Any]]
     ) -> None:
         kind, slot, _, at, previous, segment, sequence, cause, incarnation, a, *_ = row
         customer = residents.ids[slot]
@@ -78,40 +82,38 @@ class Outcome:
         if kind == FORGOTTEN:
             self.forgotten.add(slot)
             new = None
-        nearest, second, _ = distance
-        known = new is not None and second == second
-        movement = Movement(
-            customer=customer,
-            incarnation=incarnation,
-            sequence=sequence,
-            previous=old,
-            segment=new,
-            cause=cause,
-            at=at,
-            confidence=_rounded(second / (nearest + second) if nearest + second else 0.5) if known else None,
-            margin=_rounded(1.0 - nearest / second if second else 0.0) if known else None,
-            top_features=reasons,
-        )
+        known = new is not None and confidence == confidence
         activation = self.activations[a]
         if old is not None or new is not None:
+            movement = Movement(
+                customer, incarnation, sequence, old, new, cause, at,
+                confidence if known else None, margin if known else None, reasons,
+            )  # fmt: skip
             self.messages += movement_messages(movement, activation, self.decided_at, self.origin)
-        if old is not None:
-            self.counts[b"s:%d" % old] -= 1
-        if new is not None:
-            self.counts[b"s:%d" % new] += 1
-        name = CAUSES[cause]
-        self.counts[b"c:" + name.encode()] += 1
+        self.moves[old, new, cause] += 1
         if kind == FORGOTTEN:  # the history goes with the record: a customer who comes back begins another
             self.histories.pop(customer, None)
             return
         version = activation.model.version if activation.model else None
-        entry = _encode(Remembered(sequence, old, new, name, at, version))
+        entry = _encode(Remembered(sequence, old, new, CAUSES[cause], at, version))
         self.histories.setdefault(customer, []).append(entry)
+
+    def counts(self) -> dict[bytes, int]:
+        """What to add to the counts of the partition: customers by segment, movements by cause."""
+        change: Counter[bytes] = Counter()
+        for (old, new, cause), times in self.moves.items():
+            if old is not None:
+                change[b"s:%d" % old] -= times
+            if new is not None:
+                change[b"s:%d" % new] += times
+            change[b"c:" + CAUSES[cause].encode()] += times
+        return {field: by for field, by in change.items() if by}
 
     def _reasons(self, out: Emissions, used: int) -> list[list[dict[str, Any]]]:
         """What each movement names as its reasons."""
         columns, effects = np.empty((used, TOP), np.int64), np.empty((used, TOP))
         top_reasons(self.engine.plan.arrays, self.engine.models, out, columns, effects)
+        effects = np.round(effects, DECIMALS)
         every = np.arange(used)[:, None]
         befores, afters = out.before[every, columns].tolist(), out.after[every, columns].tolist()
         return [
@@ -120,7 +122,7 @@ class Outcome:
                     "feature": self.names[f],
                     "before": None if before != before else before,
                     "after": after,
-                    "effect": _rounded(effect),
+                    "effect": effect,
                 }
                 for f, before, after, effect in zip(*of_one, strict=True)
                 if f >= 0
@@ -150,6 +152,11 @@ class Outcome:
             )
 
 
-def _rounded(x: float) -> float:
-    """Six decimals are plenty for people and half the bytes."""
-    return round(x, 6)
+def _how_clear(distance: Float64) -> tuple[list[float], list[float]]:
+    """Confidence and margin of each emission, from its squared distances; NaN where there is no runner-up."""
+    nearest, second = distance[:, 0], distance[:, 1]
+    both = nearest + second
+    with np.errstate(divide="ignore", invalid="ignore"):
+        confidence = np.where(both == 0, 0.5, second / both)
+        margin = np.where(second == 0, 0.0, 1.0 - nearest / second)
+    return np.round(confidence, DECIMALS).tolist(), np.round(margin, DECIMALS).tolist()

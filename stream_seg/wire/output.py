@@ -7,7 +7,7 @@ reading the body.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -29,22 +29,19 @@ def rfc3339(ms: int) -> str:
     >>> rfc3339(1_700_000_000_123), rfc3339(-1)
     ('2023-11-14T22:13:20.123Z', '1969-12-31T23:59:59.999Z')
     """
-    seconds, ms = divmod(ms, 1000)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    return f"{_day(days)}T{hours:02d}:{minutes:02d}:{seconds:02d}.{ms:03d}Z"
+    minutes, ms = divmod(ms, 60_000)
+    return f"{_minute(minutes)}{ms / 1000:06.3f}Z"
 
 
-@lru_cache(maxsize=64)
-def _day(days: int) -> str:
-    return (date(1970, 1, 1) + timedelta(days)).isoformat()
+@lru_cache(maxsize=4096)
+def _minute(minutes: int) -> str:
+    return (datetime(1970, 1, 1) + timedelta(minutes=minutes)).isoformat()[:-2]  # noqa: DTZ001 - the zone is written
 
 
 def cloud_event(kind: str, id_: str, source: str, at: str, subject: str) -> tuple[tuple[str, bytes], ...]:
     """The headers of the CloudEvents binary mode."""
     return (
-        *_origin(kind, source),
+        *_origin_of(kind, source),
         ("ce_id", id_.encode()),
         ("ce_time", at.encode()),
         ("ce_subject", subject.encode()),
@@ -53,7 +50,7 @@ def cloud_event(kind: str, id_: str, source: str, at: str, subject: str) -> tupl
 
 
 @lru_cache(maxsize=64)
-def _origin(kind: str, source: str) -> tuple[tuple[str, bytes], ...]:
+def _origin_of(kind: str, source: str) -> tuple[tuple[str, bytes], ...]:
     return (("ce_specversion", b"1.0"), ("ce_type", f"stream_seg.{kind}.v1".encode()), ("ce_source", source.encode()))
 
 
