@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import NewPartitions, RecordsToDelete
 
+from stream_seg.adapters.redis.link import Script
 from stream_seg.adapters.redis.slots import TRIM, WRITE
 from stream_seg.bootstrap.definition import publish
 from stream_seg.wire.control import ACTIVATE, control
 from tests.live.conftest import StackMaker
 from tests.live.oracle import check
-from tests.live.proxy import RedisProxy
+from tests.live.proxy import RedisProxy, When
 from tests.live.stack import Stack, Worker
 from tests.live.workload import SECONDS, Orders, given
 from tests.servers.kafka import KafkaServer
@@ -54,18 +56,19 @@ def finished(stack: Stack, orders: Orders) -> None:
     assert accepted(stack) == orders.sent
 
 
-def test_a_worker_killed_before_or_after_its_write_or_before_the_outbox_ack_loses_nothing(
+def test_a_worker_killed_before_or_after_its_write_or_its_outbox_ack_loses_nothing(
     stack_of: StackMaker, redis_server: RedisServer
 ) -> None:
-    with RedisProxy(redis_server) as a, RedisProxy(redis_server) as b, RedisProxy(redis_server) as c:
+    moments: list[tuple[Script, When]] = [(WRITE, "before"), (WRITE, "after"), (TRIM, "before"), (TRIM, "after")]
+    with ExitStack() as proxies:
         cases = []
-        for proxy, script, when in ((a, WRITE, "before"), (b, WRITE, "after"), (c, TRIM, "before")):
+        for script, when in moments:
+            proxy = proxies.enter_context(RedisProxy(redis_server))
             stack, orders = stack_of(QUIET, redis_url=proxy.url), Orders()
             worker = begun(stack, orders)
-            proxy.at(script, when, worker.kill)  # type: ignore[arg-type]  # before, after
+            proxy.at(script, when, worker.kill)
             stack.produce(orders.some(300))
             stack.until(proxy.fired.is_set, "the moment to kill")
-            assert accepted(stack) < orders.sent or not stack.relayed()
             stack.start("label")
             stack.produce(orders.some(100))
             cases.append((stack, orders))

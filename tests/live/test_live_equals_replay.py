@@ -35,22 +35,26 @@ def feed(stack: Stack, seed: int, on_day: dict[int, Callable[[], None]]) -> int:
     return count
 
 
-def test_a_run_with_two_workers_a_rebalance_and_a_kill_equals_its_replay_and_an_undisturbed_one(
+def test_a_run_with_two_workers_a_rebalance_and_kills_equals_its_replay_and_an_undisturbed_one(
     stack_of: StackMaker,
 ) -> None:
     stack = stack_of(WEEKS)
     stack.activate()
     first = stack.start("label")
-    stack.start("learn")
+    learn = stack.start("learn")
 
     def rebalance() -> None:
         second = stack.start("label")
         stack.until(lambda: second.says("partitions assigned", "events"), "the second worker has its share")
 
-    count = feed(stack, 5, {4: rebalance, 9: first.kill})
+    def another_learn() -> None:
+        learn.kill()
+        stack.start("learn")
+
+    count = feed(stack, 5, {4: rebalance, 9: first.kill, 11: another_learn})
     assert count > 3_000
     stack.settle("label", "learn", "label")
-    assert [worker.stop() for worker in stack.workers if worker is not first] == [0, 0]
+    assert [worker.stop() for worker in stack.workers if worker.code is None] == [0, 0]
 
     published = check(stack)
     models = check_learning(stack)
