@@ -23,7 +23,7 @@ from stream_seg.core.engine import compile_engine
 from stream_seg.core.model import ModelVersion
 from stream_seg.core.succession import meaning
 from stream_seg.wire.text_hash import hash_texts
-from tests.core.reference import Condition, Happening, Value
+from tests.core.reference_values import Condition, Happening, Value
 
 START = 1_704_103_200_000  # 2024-01-01 10:00 UTC, a Monday
 HASHED = ("properties.sku", "traits.city")  # fields that are read as hashes

@@ -16,7 +16,8 @@ from stream_seg.wire import control
 from stream_seg.wire.output import rfc3339
 from stream_seg.wire.text_hash import hash_texts
 from tests.core import drawing
-from tests.core.reference import Customer, Happening, Rules, Value
+from tests.core.reference import Customer
+from tests.core.reference_values import Happening, Rules, Value
 from tests.pipeline.partition import Log
 
 FAR = 4_102_444_800_000  # append time of bounded input: nothing is from the future
