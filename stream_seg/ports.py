@@ -8,7 +8,7 @@ same decisions in the same order.
 ===============  ==========================================================  ==========================
 effect           does                                                        result
 ===============  ==========================================================  ==========================
-`Claim`          becomes the owner of a slot: claim number + 1               `SlotState`
+`Claim`          becomes the owner of a slot: a higher claim number          `SlotState`
 `Load`           reads customer records, due customers, a piece of the ring  `Loaded`
 `Write`          one atomic change of a slot, if claim and rev still hold    ``None`` or `Fenced`
 `ReadOutbox`     what was decided but maybe never published                  ``list[OutboxEntry]``

@@ -45,7 +45,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
         return
     server: RedisServer = request.getfixturevalue("redis_server")
     name = f"t-{uuid.uuid4().hex}"
-    slots, looks = RedisSlots(server.url, name), RedisInspection(server.url, name)
+    slots, looks = RedisSlots(server.url, name, claim_step=lambda: 1), RedisInspection(server.url, name)
     yield Store(slots, looks)
     await slots.close()
     await looks.close()

@@ -40,6 +40,15 @@ def log_of(**partitions: int) -> MemoryLog:
     return MemoryLog(partitions, clock=lambda: 77)
 
 
+def test_a_claim_is_never_given_twice_whatever_is_restored() -> None:
+    slots = MemorySlots()
+    slots.execute(Claim(SLOT))
+    before = slots.snapshot()
+    cut_off = slots.execute(Claim(SLOT))
+    slots.restore(before)
+    assert slots.execute(Claim(SLOT)).claim > cut_off.claim
+
+
 def test_a_snapshot_brings_everything_back_together() -> None:
     slots = MemorySlots()
     slots.execute(Claim(SLOT))

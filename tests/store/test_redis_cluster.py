@@ -75,7 +75,7 @@ async def test_every_slot_is_found_from_any_node_and_all_its_keys_share_one(clus
     label = [Slot("label", partition) for partition in range(12)]
     assert {owner_of(slot) for slot in label} == {0, 1}
     for start in cluster:
-        slots, looks = RedisSlots(start.url, NAME), RedisInspection(start.url, NAME)
+        slots, looks = RedisSlots(start.url, NAME, claim_step=lambda: 1), RedisInspection(start.url, NAME)
         for slot in label:
             state = await slots.execute(Claim(slot))
             await slots.execute(full_write(slot, state.claim, state.rev, b"v"))
@@ -89,7 +89,7 @@ async def test_every_slot_is_found_from_any_node_and_all_its_keys_share_one(clus
 
 async def test_a_slot_that_moves_to_another_node_is_followed(cluster: list[RedisServer]) -> None:
     slot = next(slot for slot in (Slot("label", number) for number in range(50)) if owner_of(slot) == 1)
-    slots = RedisSlots(cluster[0].url, NAME)
+    slots = RedisSlots(cluster[0].url, NAME, claim_step=lambda: 1)
     state = await slots.execute(Claim(slot))
     await slots.execute(full_write(slot, state.claim, 0, b"1"))
     hash_slot, ids = str(key_slot(SlotKeys(NAME, slot).meta)), [node_id(node) for node in cluster]
@@ -112,7 +112,7 @@ async def test_a_slot_that_moves_to_another_node_is_followed(cluster: list[Redis
 
 async def test_a_node_that_is_away_is_unavailable_and_another_url_is_asked_next(cluster: list[RedisServer]) -> None:
     slot = next(slot for slot in (Slot("label", number) for number in range(50)) if owner_of(slot) == 1)
-    slots = RedisSlots([node.url for node in cluster], NAME, reply_seconds=1)
+    slots = RedisSlots([node.url for node in cluster], NAME, reply_seconds=1, claim_step=lambda: 1)
     await slots.execute(Claim(slot))
     cluster[1].kill()
     for _ in range(3):

@@ -32,7 +32,7 @@ def write(rev: int, value: bytes = b"1", call: bytes | None = None) -> Write:
 
 @asynccontextmanager
 async def slots_on(url: str, reply_seconds: float = 0.4) -> AsyncIterator[RedisSlots]:
-    slots = RedisSlots(url, NAME, connect_seconds=2, reply_seconds=reply_seconds)
+    slots = RedisSlots(url, NAME, connect_seconds=2, reply_seconds=reply_seconds, claim_step=lambda: 1)
     try:
         yield slots
     finally:
@@ -232,6 +232,21 @@ async def test_on_older_files_everything_turns_back_together(own_redis: RedisSer
         assert (loaded.values, loaded.due, loaded.ring) == ([b"2"], [(b"ann", 1)], [(b"ann", 1)])
         assert await slots.execute(ReadOutbox(SLOT)) == [OutboxEntry(1, b"1"), OutboxEntry(2, b"2")]
         assert await counted(own_redis.url) == {b"n": 2}
+
+
+async def test_a_claim_is_never_given_twice_also_on_older_files(own_redis: RedisServer) -> None:
+    slots = RedisSlots(own_redis.url, NAME, connect_seconds=2, reply_seconds=5)
+    first = await slots.execute(Claim(SLOT))
+    older = own_redis.copy_aof()
+    cut_off = await slots.execute(Claim(SLOT))
+    own_redis.restart_on(older)
+    with pytest.raises(Unavailable):
+        await slots.execute(Claim(SLOT))
+    heir = await slots.execute(Claim(SLOT))
+    assert first.claim < cut_off.claim
+    assert first.claim < heir.claim
+    assert heir.claim != cut_off.claim
+    await slots.close()
 
 
 async def test_an_emptied_redis_refuses_the_owner_it_forgot(own_redis: RedisServer) -> None:

@@ -54,7 +54,7 @@ class BothStores(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         name = f"m-{uuid.uuid4().hex}"
         self.memory = MemorySlots()
-        self.redis = RedisSlots(self.url, name)
+        self.redis = RedisSlots(self.url, name, claim_step=lambda: 1)
         self.looks = RedisInspection(self.url, name)
         self.writes: list[Write] = []
 

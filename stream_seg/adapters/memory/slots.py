@@ -18,7 +18,8 @@ SlotEffect = Claim | Load | Write | ReadOutbox | Trim
 class MemorySlots:
     """Any number of slots. Effects are run at once, in the order they come, and only `Fenced` is ever raised.
 
-    `snapshot` and `restore` turn the whole store back, as a Redis restarted on older files does.
+    `snapshot` and `restore` turn the whole store back, as a Redis restarted on older files does. Claims are never
+    given twice, whatever is restored.
 
     >>> slots = MemorySlots()
     >>> slot = Slot("label", 0)
@@ -32,6 +33,7 @@ class MemorySlots:
 
     def __init__(self) -> None:
         self._slots: dict[Slot, _SlotData] = {}
+        self._claims: dict[Slot, int] = {}  # the greatest claim ever given
 
     @overload
     def execute(self, effect: Claim) -> SlotState: ...
@@ -54,7 +56,7 @@ class MemorySlots:
             case Load():
                 return data.load(effect)
             case Claim():
-                data.claim += 1
+                data.claim = self._claims[effect.slot] = self._claims.get(effect.slot, 0) + 1
                 return data.state()
             case ReadOutbox():
                 return list(data.outbox)

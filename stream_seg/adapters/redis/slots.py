@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from secrets import randbelow
 from typing import TYPE_CHECKING, overload
 
 from stream_seg.adapters.redis.keys import OWN_FIELDS, SlotKeys
@@ -11,11 +12,13 @@ from stream_seg.errors import Fenced
 from stream_seg.ports import Claim, Load, Loaded, OutboxEntry, ReadOutbox, Slot, SlotState, Trim, Write
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 WRITE = Script("write")
 TRIM = Script("trim")
 OUTBOX_PAGE = 64  # entries are tens of KB: one reply stays at some MB
+
+CLAIM_STEP = 2**31  # a claim is at most so far above the one before: 2**32 of them fit into 64 bits
 
 SlotEffect = Claim | Load | Write | ReadOutbox | Trim
 
@@ -31,6 +34,9 @@ class RedisSlots:
         The prefix of every key, from the configuration.
     connect_seconds, reply_seconds
         Bounds on opening a connection and on each wait for an answer. Beyond them: `Unavailable`.
+    claim_step
+        How far a claim is above the one before. At random: counted by one, a Redis that was set back would give a
+        number again under which a worker that was cut off may still write.
 
     Nothing is retried here. `Claim`, `Load`, `ReadOutbox` and `Trim` may be executed again freely, a `Write`
     with the same ``call`` id: done once already, it answers success.
@@ -43,9 +49,11 @@ class RedisSlots:
         *,
         connect_seconds: float = CONNECT_SECONDS,
         reply_seconds: float = REPLY_SECONDS,
+        claim_step: Callable[[], int] = lambda: 1 + randbelow(CLAIM_STEP),
     ) -> None:
         self._servers = Servers(urls, connect_seconds=connect_seconds, reply_seconds=reply_seconds)
         self._name = name
+        self._claim_step = claim_step
         self._open: dict[Slot, tuple[SlotKeys, Link]] = {}
 
     def __repr__(self) -> str:
@@ -80,7 +88,7 @@ class RedisSlots:
             case Load():
                 return await _load(keys, link, effect)
             case Claim():
-                return await _claim(keys, link)
+                return await _claim(keys, link, self._claim_step())
             case ReadOutbox():
                 return await _read_outbox(keys, link)
             case Trim():
@@ -103,9 +111,9 @@ class RedisSlots:
         return self._open[slot]
 
 
-async def _claim(keys: SlotKeys, link: Link) -> SlotState:
+async def _claim(keys: SlotKeys, link: Link, step: int) -> SlotState:
     # Two commands need no transaction: whoever wrote in between claimed later, and our writes are refused anyway.
-    count = command(b"HINCRBY", keys.meta, b".claim", b"1")
+    count = command(b"HINCRBY", keys.meta, b".claim", b"%d" % step)
     claim, flat = await link.ask([count, command(b"HGETALL", keys.meta)], 2)
     return slot_state(flat, claim)
 
