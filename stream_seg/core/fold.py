@@ -467,13 +467,16 @@ def refresh(plan: PlanArrays, people: People, slots: Int64, work: Scratch) -> No
 
 @inlined
 def _effect(plan: PlanArrays, models: ModelArrays, a: int, f: int, value: float, previous: int, segment: int) -> float:
-    """How much column f, in real units, speaks for `segment` and against `previous` (-1: against the average)."""
+    """How much column f, in real units, speaks for `segment` and against `previous`.
+
+    Against the average where there is none before, or it is one of a model that had more segments.
+    """
     inverse = models.inverse[a, f]
     if inverse == 0.0:
         return 0.0
     x = transformed(plan, f, value)
     z = (min(max(x, models.low[a, f]), models.high[a, f]) - models.mean[a, f]) * inverse
-    there = z - models.centers[a, f, previous] if previous >= 0 else z
+    there = z - models.centers[a, f, previous] if 0 <= previous < models.k[a] else z
     here = z - models.centers[a, f, segment]
     return there * there - here * here
 
