@@ -37,12 +37,12 @@ def two_segments() -> Engine:
 
 def effects(engine: Engine, previous: int) -> Float64:
     out = np.empty(2)
-    explain(engine.plan.arrays, engine.models, 0, np.array([3.0, 1.0]), previous, 1, out)
+    explain(engine.plan.arrays, engine.models, 0, np.array([4.0, 1.0]), previous, 1, out)
     return out
 
 
 def test_what_speaks_for_a_movement_adds_up_to_the_lead_over_the_segment_before() -> None:
-    z = (np.array([3.0, 1.0]) - [1.0, 5.0]) / [2.0, 4.0]
+    z = (np.array([4.0, 1.0]) - [1.0, 5.0]) / [2.0, 4.0]
     lead = ((z - [-1.0, 2.0]) ** 2).sum() - ((z - [1.5, -3.0]) ** 2).sum()
     assert np.isclose(effects(two_segments(), 0).sum(), lead)
 
