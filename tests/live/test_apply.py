@@ -51,7 +51,7 @@ def test_a_changed_definition_is_announced_adopted_in_the_log_and_learned_anew(s
             assert stack.ends("samples") == before
             answers.append(told(stack, *words))
 
-    asyncio.run(feed_live(stack.config, weeks(3, customers=60), change, lambda: None))
+    asyncio.run(feed_live(stack.config, weeks(3, customers=60, days=15), change, lambda: None))
     stack.settle("label", "learn", "label")
     assert [label.stop(), learn.stop()] == [0, 0]
 

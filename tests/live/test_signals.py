@@ -62,8 +62,9 @@ def test_under_load_one_signal_finishes_the_batch_commits_it_and_exits_0(
 ) -> None:
     stack, orders = stack_of(QUIET), Orders()
     stack.activate(given(stack.config))
+    system = run(stack, "--workers", "2", "--stages", "label")
+    stack.until(lambda: min(stack.applied()) > 0, "all partitions are opened")
     with load(stack, orders):
-        system = run(stack, "--workers", "2", "--stages", "label")
         stack.until(lambda: min(stack.applied()) > 100, "all partitions at work")
         stages = system.children()
         system.signal(number)
