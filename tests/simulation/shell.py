@@ -14,7 +14,7 @@ from stream_seg.adapters.memory.log import Member, MemoryLog
 from stream_seg.adapters.memory.slots import MemorySlots
 from stream_seg.errors import Fenced, StreamSegError, Unavailable
 from stream_seg.pipeline.owner import SlotOwner
-from stream_seg.ports import Commit, Effect, Record, Slot, Step
+from stream_seg.ports import Commit, Committed, Effect, Record, Slot, Step
 
 
 class Work(Protocol):
@@ -41,12 +41,12 @@ ALWAYS = Until(lambda: True)
 class Parts:
     """What the simulation is built of; a mutant replaces one of them.
 
-    resume  where a worker goes on reading: (offset that Redis holds, log, member, topic, partition) -> offset
+    resume  where a worker goes on reading: (offset that Redis holds, offset the group committed, if any) -> offset
     """
 
     slots: type[MemorySlots] = MemorySlots
     owner: type[SlotOwner] = SlotOwner
-    resume: Callable[[int, MemoryLog, Member, str, int], int] = lambda applied, *_: applied
+    resume: Callable[[int, int | None], int] = lambda applied, _: applied
 
 
 class Actor:
@@ -112,8 +112,8 @@ class Tenure:
             self._drop_relay()
             self.work = self._new_work()
             try:
-                applied = yield from self.work.open()
-                self.offset = self._parts.resume(applied, self.log, self.member, self.topic, self.slot.partition)
+                committed = self.log.execute(Committed(self.topic, self.slot.partition), self.member).committed
+                self.offset = self._parts.resume((yield from self.work.open()), committed)
                 yield from self._batches(self.work)
             except (Fenced, Unavailable):
                 if not self.log.owns(self.member, self.topic, self.slot.partition):
