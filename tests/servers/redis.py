@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 START_SECONDS = 20.0
+STOP_SECONDS = 5
 
 
 def server_binary() -> str:
@@ -128,12 +129,15 @@ class RedisServer:
         return False
 
     def stop(self) -> None:
-        """Ends it cleanly (SIGTERM) and removes its files."""
+        """Ends it (SIGTERM, and SIGKILL where it does not obey) and removes its files."""
         if self._process is not None:
             if self._process.poll() is None:
                 self._process.send_signal(signal.SIGCONT)
                 self._process.terminate()
-            self._process.wait()
+            try:
+                self._process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:  # Redis 7.0 stays for ever when it was writing its first AOF
+                self.kill()
             self._process = None
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
