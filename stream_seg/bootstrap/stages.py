@@ -20,7 +20,8 @@ from stream_seg.adapters.redis.inspection import RedisInspection
 from stream_seg.bootstrap.connect import broker_of, now, producer_of, slots_of
 from stream_seg.bootstrap.ingesting import IngestHandlers
 from stream_seg.config import Config
-from stream_seg.pipeline.label import Labeller, LabelSettings
+from stream_seg.pipeline.label import Labeller
+from stream_seg.pipeline.label_settings import LabelSettings
 from stream_seg.pipeline.owner import check_guard
 from stream_seg.ports import LogRange, Message, Slot
 from stream_seg.runtime.effects import Effects
@@ -29,7 +30,7 @@ from stream_seg.runtime.watch import SourceWatch
 from stream_seg.wire.control import TICK, control
 
 EMBEDDED_POLL_MS = 20  # the embedded broker wakes a waiting fetch late
-MESSAGES_PER_WRITE = 20  # run.outbox_limit counts writes; the pipeline counts messages
+GARBAGE = 50_000, 20, 100  # what lives as long as a batch is not looked through while it is worked on
 
 
 class Handlers:
@@ -42,7 +43,7 @@ class Handlers:
         self._slots = slots_of(config)
         self._inspection = RedisInspection(config.redis.connection_url, config.definition.name)
         self._producer = producer_of(config)
-        self._outbox_limit = config.run.outbox_limit * MESSAGES_PER_WRITE
+        self._outbox_limit = config.run.outbox_limit
 
     def partition(self, topic: str, partition: int) -> PartitionHandler:
         effects = Effects(self._slots, self._producer, self._log_range_of(topic))
@@ -151,6 +152,7 @@ async def _run(config: Config, stage: str, *, embedded: bool) -> NoReturn:
     # What is loaded by now stays for good; the collector must not look through it again and again.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*GARBAGE)
     handlers = (
         IngestHandlers(config, embedded=embedded) if stage == "ingest" else Handlers(config, stage, embedded=embedded)
     )

@@ -107,5 +107,5 @@ class RunSettings(Section):
     )
     bind: Text = Field(default="127.0.0.1", description="address that metrics and health listen on")
     outbox_limit: Annotated[int, in_range(1, 1_000_000), Kind("whole number")] = Field(
-        default=1_000, description="writes not yet published, above which a partition stops applying"
+        default=5_000, description="messages of a partition not yet published, above which it stops applying"
     )

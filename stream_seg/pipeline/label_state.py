@@ -28,8 +28,7 @@ class LabelState(msgspec.Struct, array_like=True):
     walked   the daily walk has visited everybody up to this instant
     passed   the last day boundary that LEARN was told of
     waits    sources whose progress makes the clock, and how far each has come
-    seen_at  append time of the last record
-    adopting activation that everybody is taking at once (ramp: now), and the ring position reached; 0: none
+    adopting activation that everybody is taking at once (ramp: now); 0: none
     ended    bounded input is over
     latest   greatest event time
     restarting everybody begins again at the clock: their features are read at other instants from here on
@@ -40,9 +39,7 @@ class LabelState(msgspec.Struct, array_like=True):
     walked: int = 0
     passed: int = 0
     waits: dict[str, int] = {}
-    seen_at: int = 0
     adopting: int = 0
-    adopted_to: int = 0
     ended: bool = False
     late: int = 0
     duplicates: int = 0

@@ -41,7 +41,7 @@ _sample = msgspec.json.Decoder(Sample).decode
 class LearnSettings:
     """What differs between workers and changes no result."""
 
-    outbox_limit: int = 20_000
+    outbox_limit: int = 5_000
 
 
 class Learn:
@@ -272,7 +272,7 @@ class Learn:
         described = definition_messages(
             following, self.engine.plan, self._raw(latest), self._vectors(latest), state.history
         )
-        return [model_message(model), *described, *self._activate(following)]
+        return [model_message(model, following.definition.name), *described, *self._activate(following)]
 
     def _version(self, snapshot: Snapshot, samples: int, day: int) -> ModelVersion:
         definition, plan = self.engine.activation.definition, self.engine.plan

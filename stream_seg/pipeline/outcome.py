@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,7 +14,7 @@ from stream_seg.core.model import Float64
 from stream_seg.core.record import HASH
 from stream_seg.pipeline.residents import Residents
 from stream_seg.ports import Message
-from stream_seg.wire.output import Movement, label_message, movement_messages, rfc3339, sample_message
+from stream_seg.wire.output import Movement, Reason, label_message, movement_messages, rfc3339, sample_message
 
 TOP = 3  # features that a movement names
 DECIMALS = 6  # plenty for people and half the bytes
@@ -74,7 +73,7 @@ class Outcome:
         out.used[0] = 0
 
     def _moved(
-        self, residents: Residents, row: list[int], confidence: float, margin: float, reasons: list[dict[str, Any]]
+        self, residents: Residents, row: list[int], confidence: float, margin: float, reasons: list[Reason]
     ) -> None:
         kind, slot, _, at, previous, segment, sequence, cause, incarnation, a, *_ = row
         customer = residents.ids[slot]
@@ -109,7 +108,7 @@ class Outcome:
             change[b"c:" + CAUSES[cause].encode()] += times
         return {field: by for field, by in change.items() if by}
 
-    def _reasons(self, out: Emissions, used: int) -> list[list[dict[str, Any]]]:
+    def _reasons(self, out: Emissions, used: int) -> list[list[Reason]]:
         """What each movement names as its reasons."""
         columns, effects = np.empty((used, TOP), np.int64), np.empty((used, TOP))
         top_reasons(self.engine.plan.arrays, self.engine.models, out, columns, effects)
@@ -118,12 +117,7 @@ class Outcome:
         befores, afters = out.before[every, columns].tolist(), out.after[every, columns].tolist()
         return [
             [
-                {
-                    "feature": self.names[f],
-                    "before": None if before != before else before,
-                    "after": after,
-                    "effect": effect,
-                }
+                Reason(self.names[f], None if before != before else before, after, effect)
                 for f, before, after, effect in zip(*of_one, strict=True)
                 if f >= 0
             ]

@@ -59,6 +59,16 @@ class SlotOwner:
         self.pending: deque[tuple[int, list[Message]]] = deque()
         self.waiting = 0  # messages in `pending`
 
+    @property
+    def log_id(self) -> str:
+        """What tells this log from another one of the same name."""
+        return self.guard.partition(":")[0]
+
+    @property
+    def partitions(self) -> int:
+        """Partitions of the topic, as the guard says."""
+        return int(self.guard.split(":")[1])
+
     def open(self, offset_in: Any) -> Step[tuple[Mapping[str, bytes], int]]:
         """Claims the slot; returns its meta fields and the offset to read from.
 

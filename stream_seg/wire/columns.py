@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import repeat
 from operator import attrgetter
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, cast
@@ -83,19 +84,7 @@ class Columns:
         """(numbers, codes, hashes) as `Decoded` holds them; `names` are the event names."""
         n = len(events)
         at: dict[str, Sequence[Any]] = {"": events, "event": names}
-
-        def values(path: str) -> Sequence[Any]:
-            if path not in at:
-                parent = path.rpartition(".")[0]
-                get = attrgetter("type") if path == "type" else self._getters[path]
-                try:
-                    at[path] = list(map(get, values(parent)))
-                except AttributeError:  # an object that is null
-                    nothing = self._nothing[parent]
-                    at[parent] = [nothing if owner is None else owner for owner in values(parent)]
-                    at[path] = list(map(get, at[parent]))
-            return at[path]
-
+        values = partial(self._values, at)
         numbers = np.empty((len(self.fields.numbers), n), np.float64)
         for row, path in enumerate(self.fields.numbers):
             try:
@@ -109,6 +98,19 @@ class Columns:
         for row, path in enumerate(self.fields.hashes):
             hashes[row] = hash_scalars(values(path))
         return numbers, codes, hashes
+
+    def _values(self, at: dict[str, Sequence[Any]], path: str) -> Sequence[Any]:
+        """What stands at a path of each event; `at` holds what was read of this batch already."""
+        if path not in at:
+            parent = path.rpartition(".")[0]
+            get = attrgetter("type") if path == "type" else self._getters[path]
+            try:
+                at[path] = list(map(get, self._values(at, parent)))
+            except AttributeError:  # an object that is null
+                nothing = self._nothing[parent]
+                at[parent] = [nothing if owner is None else owner for owner in self._values(at, parent)]
+                at[path] = list(map(get, at[parent]))
+        return at[path]
 
     def _codes(self, text: TextField, values: Sequence[Any]) -> Iterable[int]:
         if text.constants or not values:

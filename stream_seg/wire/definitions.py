@@ -27,11 +27,11 @@ class Happened(msgspec.Struct, frozen=True):
     name: str
 
 
-def model_message(model: ModelVersion) -> Message:
-    """A version, whole."""
+def model_message(model: ModelVersion, name: str) -> Message:
+    """A version, whole. `name`: the definition's."""
     key = f"{model.tier}:{model.version}"
-    at = rfc3339(model.trained_at)
-    return Message(MODELS, key.encode(), msgspec.json.encode(model), cloud_event("model", key, "/stream_seg", at, key))
+    headers = cloud_event("model", key, name, rfc3339(model.trained_at), key.encode())
+    return Message(MODELS, key.encode(), msgspec.json.encode(model), headers)
 
 
 def definition_messages(
@@ -76,7 +76,8 @@ def definition_messages(
             "change": change,
         }
         key = f"{model.tier}:{segment}"
-        headers = cloud_event("segment-definition", f"{key}:{model.version}", "/stream_seg", at, key)
+        id_ = f"{key}:{model.version}"
+        headers = cloud_event("segment-definition", id_, activation.definition.name, at, key.encode())
         messages.append(Message(DEFINITIONS, key.encode(), orjson.dumps(body), headers))
     return messages
 

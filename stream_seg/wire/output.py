@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
 
 import msgspec
-import orjson
 
 from stream_seg.core.activation import Activation
 from stream_seg.core.fold import CAUSES
@@ -20,6 +18,8 @@ from stream_seg.ports import Message
 
 CHANGES, LABELS, SAMPLES = "segment-changes", "customer-segments", "samples"
 MODELS, DEFINITIONS = "models", "segment-definitions"
+
+_encode = msgspec.json.Encoder().encode
 
 
 @lru_cache(maxsize=1024)  # a movement and its label bear the same instant
@@ -38,20 +38,30 @@ def _minute(minutes: int) -> str:
     return (datetime(1970, 1, 1) + timedelta(minutes=minutes)).isoformat()[:-2]  # noqa: DTZ001 - the zone is written
 
 
-def cloud_event(kind: str, id_: str, source: str, at: str, subject: str) -> tuple[tuple[str, bytes], ...]:
-    """The headers of the CloudEvents binary mode."""
+def cloud_event(kind: str, id_: str, name: str, at: str, subject: bytes) -> tuple[tuple[str, bytes], ...]:
+    """The headers of the CloudEvents binary mode; `name` is the definition's."""
+    version, type_, source, content = _constant(kind, name)
+    return (version, type_, source, ("ce_id", id_.encode()), ("ce_time", at.encode()), ("ce_subject", subject), content)
+
+
+@lru_cache(maxsize=64)
+def _constant(kind: str, name: str) -> tuple[tuple[str, bytes], ...]:
+    """Those of the headers that one kind of record always bears."""
     return (
-        *_origin_of(kind, source),
-        ("ce_id", id_.encode()),
-        ("ce_time", at.encode()),
-        ("ce_subject", subject.encode()),
+        ("ce_specversion", b"1.0"),
+        ("ce_type", f"stream_seg.{kind}.v1".encode()),
+        ("ce_source", f"/stream_seg/{name}".encode()),
         ("content-type", b"application/json"),
     )
 
 
-@lru_cache(maxsize=64)
-def _origin_of(kind: str, source: str) -> tuple[tuple[str, bytes], ...]:
-    return (("ce_specversion", b"1.0"), ("ce_type", f"stream_seg.{kind}.v1".encode()), ("ce_source", source.encode()))
+class Reason(msgspec.Struct, frozen=True, gc=False):
+    """One feature that speaks for a movement. before, after: in real units; effect: share of the lead."""
+
+    feature: str
+    before: float | None
+    after: float
+    effect: float
 
 
 class Movement(msgspec.Struct, frozen=True, gc=False):
@@ -66,7 +76,43 @@ class Movement(msgspec.Struct, frozen=True, gc=False):
     at: int
     confidence: float | None
     margin: float | None
-    top_features: Sequence[dict[str, Any]]
+    top_features: list[Reason]
+
+
+class _Change(msgspec.Struct, frozen=True, gc=False):
+    """The value of a segment-changes record, in the order of its fields."""
+
+    id: str
+    customer_id: str
+    incarnation: int
+    sequence: int
+    previous_segment: str | None
+    segment: str | None
+    cause: str
+    event_time: str
+    decided_at: str
+    confidence: float | None
+    margin: float | None
+    top_features: list[Reason]
+    model_version: int | None
+    feature_set_version: str
+    tier: str
+    origin: str
+
+
+class _Label(msgspec.Struct, frozen=True, gc=False):
+    """The value of a customer-segments record, in the order of its fields."""
+
+    customer_id: str
+    incarnation: int
+    sequence: int
+    segment: str
+    name: str
+    since: str
+    model_version: int
+    feature_set_version: str
+    tier: str
+    as_of: str
 
 
 def movement_messages(m: Movement, a: Activation, decided_at: str, origin: str) -> list[Message]:
@@ -74,27 +120,26 @@ def movement_messages(m: Movement, a: Activation, decided_at: str, origin: str) 
     customer = m.customer.decode()
     id_ = f"{customer}:{m.incarnation}:{m.sequence}"
     at = rfc3339(m.at)
-    body = {
-        "id": id_,
-        "customer_id": customer,
-        "incarnation": m.incarnation,
-        "sequence": m.sequence,
-        "previous_segment": None if m.previous is None else str(m.previous),
-        "segment": None if m.segment is None else str(m.segment),
-        "cause": CAUSES[m.cause],
-        "event_time": at,
-        "decided_at": decided_at,
-        "confidence": m.confidence,
-        "margin": m.margin,
-        "top_features": m.top_features,
-        "model_version": a.model.version if a.model else None,
-        "feature_set_version": a.feature_set_version,
-        "tier": a.definition.tier,
-        "origin": origin,
-    }
-    source = f"/stream_seg/{a.definition.name}"
-    headers = cloud_event("segment-changed", id_, source, at, customer)
-    change = Message(CHANGES, m.customer, orjson.dumps(body), headers)
+    body = _Change(
+        id_,
+        customer,
+        m.incarnation,
+        m.sequence,
+        None if m.previous is None else str(m.previous),
+        None if m.segment is None else str(m.segment),
+        CAUSES[m.cause],
+        at,
+        decided_at,
+        m.confidence,
+        m.margin,
+        m.top_features,
+        a.model.version if a.model else None,
+        a.feature_set_version,
+        a.definition.tier,
+        origin,
+    )
+    headers = cloud_event("segment-changed", id_, a.definition.name, at, m.customer)
+    change = Message(CHANGES, m.customer, _encode(body), headers)
     if m.segment is None:
         return [change, Message(LABELS, m.customer, None)]
     return [change, label_message(m.customer, m.incarnation, m.sequence, m.segment, m.at, m.at, a)]
@@ -107,21 +152,22 @@ def label_message(
     assert a.model is not None
     name = customer.decode()
     at = rfc3339(as_of)
-    body = {
-        "customer_id": name,
-        "incarnation": incarnation,
-        "sequence": sequence,
-        "segment": str(segment),
-        "name": a.model.segments[segment],
-        "since": rfc3339(since),
-        "model_version": a.model.version,
-        "feature_set_version": a.feature_set_version,
-        "tier": a.definition.tier,
-        "as_of": at,
-    }
+    body = _Label(
+        name,
+        incarnation,
+        sequence,
+        str(segment),
+        a.model.segments[segment],
+        rfc3339(since),
+        a.model.version,
+        a.feature_set_version,
+        a.definition.tier,
+        at,
+    )
     id_ = f"{name}:{incarnation}:{sequence}:{as_of}"
-    headers = cloud_event("customer-segment", id_, f"/stream_seg/{a.definition.name}", at, name)
-    return Message(LABELS, customer, orjson.dumps(body), headers)
+    return Message(
+        LABELS, customer, _encode(body), cloud_event("customer-segment", id_, a.definition.name, at, customer)
+    )
 
 
 def sample_message(
@@ -140,4 +186,4 @@ def sample_message(
         "vector": vector,
         "partition": partition,
     }
-    return Message(SAMPLES, tier.encode(), orjson.dumps(body))
+    return Message(SAMPLES, tier.encode(), _encode(body))

@@ -130,7 +130,7 @@ def test_what_learn_publishes_keeps_its_contracts() -> None:
     for message in [*created, *updated]:
         assert refusals("output/segment-definitions.v1", message.value) == []
         assert refused_headers(message) == []
-    model = model_message(MODEL)
+    model = model_message(MODEL, "shop")
     assert (model.topic, model.key) == ("models", b"all:1")
     assert refusals("output/models.v1", model.value) == []
     assert refused_headers(model) == []

@@ -13,7 +13,7 @@ from typing import Any
 import faust
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import Assignment, Subscription, SubscriptionState, TopicPartitionState
 from aiokafka.producer.message_accumulator import MessageAccumulator, MessageBatch
@@ -136,6 +136,13 @@ def test_fetched_records_takes_from_the_named_partitions_and_never_waits_with_ti
     assert parameters(Fetcher.fetched_records) == ["self", "partitions", "timeout", "max_records"]
     assert "if drained or not timeout:" in source(Fetcher.fetched_records)
     assert parameters(Fetcher._create_fetch_waiter) == ["self"]
+
+
+def test_records_of_a_fetch_are_made_one_by_one_by_a_method_that_an_instance_can_replace() -> None:
+    assert parameters(PartitionRecords._consumer_record) == ["self", "tp", "record"]
+    assert "self._consumer_record(tp, record)" in source(PartitionRecords._unpack_records)
+    assert "self._partition_records = partition_records" in source(FetchResult.__init__)
+    assert "self._records[tp] = FetchResult(" in source(Fetcher._proc_fetch_request)
 
 
 def test_a_new_assignment_is_a_new_object_and_the_state_of_a_partition_tells_its_position() -> None:

@@ -19,7 +19,8 @@ from stream_seg.adapters.memory.log import Member, MemoryLog
 from stream_seg.adapters.memory.slots import MemorySlots
 from stream_seg.adapters.memory.world import MemoryWorld
 from stream_seg.adapters.redis.inspection import RedisInspection
-from stream_seg.pipeline.label import Labeller, LabelSettings
+from stream_seg.pipeline.label import Labeller
+from stream_seg.pipeline.label_settings import LabelSettings
 from stream_seg.pipeline.label_state import STATE, LabelState, Memory
 from stream_seg.pipeline.learn import Learn, LearnSettings
 from stream_seg.ports import Record, Slot, Step

@@ -18,7 +18,7 @@ import orjson
 from stream_seg.core.definition import DAY, HOUR, MINUTE, SECOND, Definition, Feature
 from stream_seg.core.kmeans import fit
 from stream_seg.core.numerics import halved, log, log1p
-from stream_seg.pipeline.label import LabelSettings
+from stream_seg.pipeline.label_settings import LabelSettings
 from tests.core import drawing
 from tests.pipeline.partition import Log, Partition
 

@@ -17,7 +17,8 @@ from stream_seg.adapters.memory.world import MemoryWorld
 from stream_seg.core.activation import Activation
 from stream_seg.core.engine import convert
 from stream_seg.core.record import unpack_rows
-from stream_seg.pipeline.label import Labeller, LabelSettings
+from stream_seg.pipeline.label import Labeller
+from stream_seg.pipeline.label_settings import LabelSettings
 from stream_seg.pipeline.outcome import remembered
 from stream_seg.ports import Message, Slot
 from stream_seg.wire import control
@@ -153,7 +154,7 @@ class Partition:
         """A customer's stored record in today's layout: (1, words)."""
         value = self.slots.record(SLOT, customer)
         assert value is not None, customer
-        engine, residents = self.labeller.engine, self.labeller.residents
+        engine, residents = self.labeller.customers.engine, self.labeller.customers.residents
         plan = engine.plan if value[1] == residents.tag else residents.layouts[value[1]]
         row = unpack_rows(value, np.array([len(value)]), value[1], plan.width)
         return row if plan is engine.plan else convert(row, plan, engine.plan, engine.activation.layout)

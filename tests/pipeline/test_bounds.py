@@ -38,7 +38,7 @@ def values(features: list[Feature], paid: Paid, t: int) -> dict[str, float]:
         log.event(WHO, time, time, {"event": "Paid", "properties.price": price})
     partition = Partition()
     partition.run(log.records)
-    engine, words = partition.labeller.engine, partition.row(WHO.encode()).copy()
+    engine, words = partition.labeller.customers.engine, partition.row(WHO.encode()).copy()
     work = scratch(engine.plan.arrays, engine.models)
     read_columns(engine.plan.arrays, words, words.view(np.float64), 0, t, work)
     return dict(zip(engine.plan.names, work.raw.tolist(), strict=True))
@@ -97,7 +97,7 @@ def test_silence_is_read_at_most_a_sixteenth_of_it_late(gaps: Paid, silence: int
         log.event(WHO, time, time, {"event": "Paid"})
     partition = Partition()
     partition.run(log.records)
-    engine, words = partition.labeller.engine, partition.row(WHO.encode()).copy()
+    engine, words = partition.labeller.customers.engine, partition.row(WHO.encode()).copy()
     work = scratch(engine.plan.arrays, engine.models)
     read_columns(engine.plan.arrays, words, words.view(np.float64), 0, last + silence, work)
     read = work.raw[0] * 1000

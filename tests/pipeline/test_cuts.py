@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_seg.pipeline import residents
-from stream_seg.pipeline.label import LabelSettings
+from stream_seg.pipeline.label_settings import LabelSettings
 from tests.pipeline.partition import SMALL, Partition, Snapshot
 from tests.pipeline.plots import Plot, plots
 

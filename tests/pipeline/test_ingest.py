@@ -20,7 +20,8 @@ from stream_seg.core.hashing import partition_of
 from stream_seg.core.marks import WINDOW, Marks
 from stream_seg.errors import Fenced, StateLost, Stop, Unavailable, Undeliverable
 from stream_seg.pipeline.ingest import PROGRESS_EVERY, Ingest, IngestSettings
-from stream_seg.pipeline.label import Labeller, LabelSettings
+from stream_seg.pipeline.label import Labeller
+from stream_seg.pipeline.label_settings import LabelSettings
 from stream_seg.ports import Effect, Publish, Record
 from stream_seg.wire import control
 from stream_seg.wire.timestamps import rfc3339

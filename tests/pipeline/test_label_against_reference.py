@@ -68,7 +68,7 @@ def same_header(customer: Customer, row: npt.NDArray[np.int64]) -> None:
 
 
 def columns(partition: Partition, row: npt.NDArray[np.int64], t: int) -> dict[str, float]:
-    engine = partition.labeller.engine
+    engine = partition.labeller.customers.engine
     work = scratch(engine.plan.arrays, engine.models)
     words = row.reshape(1, -1).copy()
     read_columns(engine.plan.arrays, words, words.view(np.float64), 0, t, work)

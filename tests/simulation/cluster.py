@@ -12,7 +12,8 @@ from stream_seg.adapters.memory.world import MemoryWorld
 from stream_seg.core.hashing import partition_of
 from stream_seg.errors import Fenced, StreamSegError, Unavailable
 from stream_seg.pipeline.feed import feed
-from stream_seg.pipeline.label import Labeller, LabelSettings
+from stream_seg.pipeline.label import Labeller
+from stream_seg.pipeline.label_settings import LabelSettings
 from stream_seg.pipeline.learn import Learn, LearnSettings
 from stream_seg.ports import Effect, Message, Passed, Publish, Slot, Step
 from stream_seg.wire import control

@@ -11,7 +11,8 @@ import orjson
 from stream_seg.adapters.memory.log import LogRecord, Member, MemoryLog
 from stream_seg.adapters.memory.slots import MemorySlots
 from stream_seg.adapters.memory.world import MemoryWorld
-from stream_seg.pipeline.label import Labeller, LabelSettings
+from stream_seg.pipeline.label import Labeller
+from stream_seg.pipeline.label_settings import LabelSettings
 from stream_seg.pipeline.learn import Learn, LearnSettings
 from stream_seg.pipeline.learn_state import Sample
 from stream_seg.wire import control

@@ -19,7 +19,8 @@ from stream_seg.adapters.memory.world import MemoryWorld
 from stream_seg.core.activation import Activation
 from stream_seg.errors import Stop
 from stream_seg.pipeline.feed import TimedEvents, feed
-from stream_seg.pipeline.label import Labeller, LabelSettings
+from stream_seg.pipeline.label import Labeller
+from stream_seg.pipeline.label_settings import LabelSettings
 from stream_seg.pipeline.learn import Learn, LearnSettings
 from stream_seg.ports import Commit, Committed, Effect, LogRange, Message, Passed, Publish, Record, Step
 from stream_seg.wire import control
