@@ -20,13 +20,17 @@ def on_servers(config: Config, servers: EmbeddedServers) -> Config:
     return replace(config, kafka=kafka, redis=RedisSettings(url=servers.redis_url))
 
 
+# What a batch took goes back to the system when it is done; left to itself, glibc soon keeps it all.
+ALLOCATION = {"MALLOC_MMAP_THRESHOLD_": "1000000", "MALLOC_ARENA_MAX": "1"}
+
+
 def worker_environment(config: Config) -> dict[str, str]:
     """What a worker needs so that it sees the servers of `config`, whatever the file says."""
     servers = {
         "STREAM_SEG_KAFKA__BOOTSTRAP": ",".join(config.kafka.bootstrap),
         "STREAM_SEG_REDIS__URL": config.redis.url,
     }
-    return {**os.environ, **servers}
+    return {**ALLOCATION, **os.environ, **servers}
 
 
 def create_topics(config: Config, *, retention_days: int, dry_run: bool) -> list[dict[str, Any]]:

@@ -63,7 +63,7 @@ class Handlers:
 
             return lambda: Learn("samples", partition, LearnSettings(outbox_limit=self._outbox_limit))
         settings = LabelSettings(
-            cache_bytes=run.cache_mb * 1_000_000,
+            cache_bytes=run.cache_mb * 1_000_000 // self._config.kafka.partitions,
             outbox_limit=self._outbox_limit,
             group=group_name(self._config.definition.name, "label"),
             trust_timestamps=self._embedded,

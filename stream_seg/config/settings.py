@@ -97,7 +97,7 @@ class RunSettings(Section):
         default=4_000, description="records of one partition taken at once at most"
     )
     cache_mb: Annotated[int, in_range(1, 65_536), Kind("whole number")] = Field(
-        default=64, description="hot customer records that a worker keeps in memory"
+        default=128, description="customer records that a worker with all partitions keeps in memory at most"
     )
     workers: Annotated[int, in_range(1, 256), Kind("whole number")] = Field(
         default=1, description="processes per stage"
@@ -107,5 +107,5 @@ class RunSettings(Section):
     )
     bind: Text = Field(default="127.0.0.1", description="address that metrics and health listen on")
     outbox_limit: Annotated[int, in_range(1, 1_000_000), Kind("whole number")] = Field(
-        default=5_000, description="messages of a partition not yet published, above which it stops applying"
+        default=2_500, description="messages of a partition not yet published, above which it stops applying"
     )

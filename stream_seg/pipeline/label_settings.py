@@ -17,8 +17,8 @@ class LabelSettings:
     """
 
     cache_bytes: int = 64_000_000
-    most_customers: int = 1_000
-    outbox_limit: int = 5_000
+    most_customers: int = 2_500
+    outbox_limit: int = 2_500
     origin: str = "live"
     trust_timestamps: bool = False
     group: str = "label"

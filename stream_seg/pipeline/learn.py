@@ -41,7 +41,7 @@ _sample = msgspec.json.Decoder(Sample).decode
 class LearnSettings:
     """What differs between workers and changes no result."""
 
-    outbox_limit: int = 5_000
+    outbox_limit: int = 2_500
 
 
 class Learn:

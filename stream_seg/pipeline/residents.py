@@ -19,7 +19,7 @@ from stream_seg.core.record import HASH, tag_of, unpack_into, unpack_rows
 from stream_seg.core.windows import NEVER
 from stream_seg.errors import Stop
 
-START = 1_024  # rows to begin with; doubles up to the capacity
+START = 1_024  # rows to begin with; half as many more at a time, up to the capacity
 CAPACITY_OF_EMISSIONS = 2_048
 NOT_INDEXED = NEVER  # `indexed` of a customer who is not in the due index
 UNSEEN = np.int64(-1)  # `indexed` of a customer just loaded: nobody knows here
@@ -112,7 +112,7 @@ class Residents:
         """Rows for `count` more customers: free ones, then more memory, then those unused for longest."""
         free = len(self.people.words) - len(self.ids)
         while free < count and len(self.people.words) < self.capacity:
-            self._grow(min(2 * len(self.people.words), self.capacity))
+            self._grow(min(len(self.people.words) * 3 // 2 + 1, self.capacity))
             free = len(self.people.words) - len(self.ids)
         fresh = np.arange(len(self.ids), len(self.ids) + min(free, count))
         if count <= free:

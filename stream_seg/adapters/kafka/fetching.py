@@ -94,7 +94,7 @@ class FetchThread(AIOKafkaConsumerThread):
         settings = self.app.batch_settings
         # Faust has no settings for these three; aiokafka reads them when it starts.
         consumer._fetch_max_wait_ms = settings.long_poll_ms  # noqa: SLF001
-        consumer._max_partition_fetch_bytes = settings.max_batch_bytes  # noqa: SLF001
+        consumer._max_partition_fetch_bytes = settings.fetch_bytes  # noqa: SLF001
         consumer._isolation_level = settings.isolation_level  # noqa: SLF001
         return consumer
 

@@ -31,6 +31,7 @@ class BatchSettings:
 
     max_batch: int = 4000
     max_batch_bytes: int = 4 * 1024 * 1024
+    fetch_bytes: int = 2 * 1024 * 1024  # of a partition, on its way beside the batch that is worked on
     long_poll_ms: int = 500  # how long the broker holds a fetch that finds nothing
     isolation_level: Literal["read_committed", "read_uncommitted"] = "read_committed"
 
