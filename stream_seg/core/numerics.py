@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 import numba
+import numpy as np
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -70,14 +71,25 @@ def log(x: float) -> float:
 
 
 @inlined
+def _log1p(x: float) -> float:
+    u = 1.0 + x
+    return log(u) + (x - (u - 1.0)) / u  # what rounding took from 1 + x
+
+
+COUNTS = 256
+LOG1P = np.array([_log1p(float(n)) for n in range(COUNTS)])  # most columns count something: the same bits, looked up
+
+
+@inlined
 def log1p(x: float) -> float:
     """log(1 + x) for x > -1, exact also for tiny x.
 
     >>> log1p(1e-20)
     1e-20
     """
-    u = 1.0 + x
-    return log(u) + (x - (u - 1.0)) / u  # what rounding took from 1 + x
+    if 0.0 <= x < COUNTS and x == int(x):
+        return LOG1P[int(x)]
+    return _log1p(x)
 
 
 @kernel
