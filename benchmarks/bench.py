@@ -28,6 +28,7 @@ from stream_seg.ports import Slot
 from tests.servers.kafka import KafkaServer
 from tests.servers.redis import RedisServer
 
+KEYED = "input: {keyed_by_customer: true, clock: event}\n"
 LOOK = 0.02  # seconds between two looks at how far the worker is
 PATIENCE = 900.0
 
@@ -45,6 +46,11 @@ class Bench:
         return topic_name(self.config.definition.name, "events")
 
     @property
+    def input_topic(self) -> str:
+        """Where events are produced: the events log itself, or the product topic that INGEST reads."""
+        return self.config.input_topics[0] if self.config.input_topics else self.events_topic
+
+    @property
     def partitions(self) -> int:
         return self.config.kafka.partitions
 
@@ -53,7 +59,8 @@ class Bench:
         wanted = msgspec.convert(
             {
                 "bootstrap": self.kafka.bootstrap,
-                "topic": self.events_topic,
+                "topic": self.input_topic,
+                "feeds": self.input_topic == self.events_topic,
                 "partitions": self.partitions,
                 "workload": workload,
                 **settings,
@@ -64,9 +71,9 @@ class Bench:
         return subprocess.Popen(command, stdout=subprocess.PIPE)
 
     @contextmanager
-    def worker(self) -> Iterator[subprocess.Popen[bytes]]:
-        """One worker process of LABEL, as `stream-seg run --stages label` starts it."""
-        command = [sys.executable, "-m", "stream_seg.bootstrap.worker", "label", str(self.config.path)]
+    def worker(self, stage: str = "label") -> Iterator[subprocess.Popen[bytes]]:
+        """One worker process of a stage, as `stream-seg run --stages label` starts it."""
+        command = [sys.executable, "-m", "stream_seg.bootstrap.worker", stage, str(self.config.path)]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, env=worker_environment(self.config))
         try:
             yield process
@@ -85,14 +92,18 @@ def report_of(generator: subprocess.Popen[bytes]) -> Report:
 
 
 @contextmanager
-def prepared(kafka: KafkaServer, name: str) -> Iterator[Bench]:
-    """A bench of its own name on a running broker and a new Redis."""
+def prepared(kafka: KafkaServer, name: str, *, hop: bool = False) -> Iterator[Bench]:
+    """A bench of its own name on a running broker and a new Redis. `hop`: events come through INGEST."""
     with RedisServer() as redis, tempfile.TemporaryDirectory(prefix="stream-seg-bench-") as directory:
         path = Path(directory) / "segmentation.yaml"
-        path.write_text(SEGMENTATION.read_text().replace("name: bench\n", f"name: {name}\n", 1))
+        text = SEGMENTATION.read_text().replace("name: bench\n", f"name: {name}\n", 1)
+        through_ingest = f"input: {{keyed_by_customer: false, clock: progress, topics: [{name}.product]}}\n"
+        path.write_text(text.replace(KEYED, through_ingest) if hop else text)
         servers = {"STREAM_SEG_KAFKA__BOOTSTRAP": kafka.bootstrap, "STREAM_SEG_REDIS__URL": redis.url}
         config = load(path, {**os.environ, **servers})
         create_topics(config, retention_days=7, dry_run=False)
+        for topic in config.input_topics:
+            kafka.create_topic(topic, config.kafka.partitions)
         asyncio.run(publish(config, asyncio.run(everywhere(config, activation(config, committed())))))
         yield Bench(config, kafka, redis)
 

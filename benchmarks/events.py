@@ -30,11 +30,15 @@ _EVENT = (
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """`count` events of `customers` customers over `SPAN`; `uniform`: each from another customer than the last ones."""
+    """`count` events of `customers` customers over `SPAN` from `begin` on (ms).
+
+    `uniform`: each from another customer than the `customers` - 1 before it.
+    """
 
     count: int
     customers: int = 20_000
     uniform: bool = False
+    begin: int = BEGIN
 
     def shares(self) -> Float64:
         """Each customer's share of the events, the most active first."""
@@ -52,7 +56,7 @@ class Workload:
             names = random.permutation(self.customers)
             drawn = np.searchsorted(np.cumsum(self.shares()), random.random(self.count))
             who = names[drawn.clip(max=self.customers - 1)]
-        times = np.sort(random.integers(0, SPAN, self.count)) + BEGIN
+        times = np.sort(random.integers(0, SPAN, self.count)) + self.begin
         kinds = random.choice(len(KINDS), self.count, p=SHARES)
         for start in range(0, self.count, CHUNK):
             part = slice(start, min(start + CHUNK, self.count))

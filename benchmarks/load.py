@@ -30,7 +30,7 @@ SLICE = 0.002  # seconds between two looks at the clock, at a given rate
 class Load(msgspec.Struct, frozen=True):
     """What to write where. `rate`: events per second, 0: as fast as it goes; `sent_at`: file for the times of sending.
 
-    `after`, `count`: the events of the workload to leave out, and to write.
+    `feeds`: it writes the events log, and says there what time it is; else a product topic, where nobody does.
     """
 
     bootstrap: str
@@ -39,6 +39,7 @@ class Load(msgspec.Struct, frozen=True):
     workload: Workload
     rate: float = 0.0
     sent_at: str = ""
+    feeds: bool = True
 
 
 class Report(msgspec.Struct):
@@ -103,7 +104,8 @@ def write(load: Load) -> Report:
     """Writes the whole workload."""
     feeder = Feeder(load)
     report = Report(0, 0, 0.0, 0.0)
-    feeder.control(control.SOURCES, control.Sources((FEEDER,)))
+    if load.feeds:
+        feeder.control(control.SOURCES, control.Sources((FEEDER,)))
     told, told_to = 0, 0
     pace = _paced(load)
     if load.rate:
@@ -112,7 +114,7 @@ def write(load: Load) -> Report:
     began, cpu = time.perf_counter(), time.process_time()
     for chunk in _ahead(load):
         for key, value, at in zip(chunk.keys, chunk.values, chunk.times.tolist(), strict=True):
-            if at - told >= PROGRESS_EVERY:
+            if load.feeds and at - told >= PROGRESS_EVERY:
                 told = at // PROGRESS_EVERY * PROGRESS_EVERY
                 feeder.control(control.PROGRESS, control.Progress(FEEDER, told))
             if load.rate:
@@ -122,7 +124,8 @@ def write(load: Load) -> Report:
         report.events += len(chunk.keys)
         report.bytes += sum(map(len, chunk.values))
         told_to = int(chunk.times[-1])
-    feeder.control(control.PROGRESS, control.Progress(FEEDER, told_to))
+    if load.feeds:
+        feeder.control(control.PROGRESS, control.Progress(FEEDER, told_to))
     feeder.end()
     report.seconds, report.cpu_s = time.perf_counter() - began, time.process_time() - cpu
     if sent:

@@ -13,18 +13,23 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from benchmarks import passthrough
 from benchmarks.bench import Bench, Progress, prepared, report_of
-from benchmarks.events import Workload
+from benchmarks.events import SPAN, Workload
+from benchmarks.latency import latency
 from benchmarks.meter import resident_mb
 from tests.servers.kafka import KafkaServer
 
 RESULTS = Path(__file__).parent / "results" / "throughput.json"
-VARIANTS = ("keyed", "hop", "long", "uniform", "latency", "passthrough")
+VARIANTS = ("keyed", "latency", "passthrough", "hop", "long", "uniform")
+PASSTHROUGH = 100_000  # events: plain Faust needs ten seconds for them
 PACKAGES = (
     "stream_seg", "faust-streaming", "aiokafka", "redis", "numpy", "numba", "msgspec", "orjson", "confluent-kafka",
 )  # fmt: skip
@@ -39,8 +44,11 @@ def used_memory(bench: Bench) -> int:
     return int(next(line.partition(":")[2] for line in said.splitlines() if line.startswith("used_memory:")))
 
 
-def measure(bench: Bench, workload: Workload) -> dict[str, Any]:
-    """Fills the log, then lets one worker catch up; figures from its first applied batch to its last acknowledged."""
+def measure(bench: Bench, workload: Workload, *, hop: bool = False) -> dict[str, Any]:
+    """Fills the log, then lets one worker catch up; figures from its first applied batch to its last acknowledged.
+
+    `hop`: an INGEST worker beside it reads the product topic; both are "the worker" then.
+    """
     generator = report_of(bench.generator(workload))
     say(f"{bench.config.definition.name}: {generator.events:,} events are in the log after {generator.seconds:.1f} s")
     before = used_memory(bench)
@@ -48,13 +56,15 @@ def measure(bench: Bench, workload: Workload) -> dict[str, Any]:
     async def watch() -> dict[str, Any]:
         progress = Progress(bench)
         began = time.monotonic()
-        with bench.worker() as worker:
-            pids = {"worker": worker.pid, "redis": bench.redis.pid, "kafka": bench.kafka.pid}
+        with bench.worker() as worker, bench.worker("ingest") if hop else nullcontext() as ingest:
+            workers = {"worker": worker.pid} | ({"ingest": ingest.pid} if ingest else {})
+            pids = {**workers, "redis": bench.redis.pid, "kafka": bench.kafka.pid}
             first, start = await progress.until(1, worker, pids)
             done, _ = await progress.until(workload.count, worker, pids)
             end = await progress.until_relayed(pids)
             took = end.since(start)
-            rss, peak = resident_mb(worker.pid), resident_mb(worker.pid, "VmHWM")
+            rss = sum(resident_mb(pid) for pid in workers.values())
+            peak = sum(resident_mb(pid, "VmHWM") for pid in workers.values())
             states, customers = await progress.states(), await progress.customers()
             memory = used_memory(bench) - before
         await progress.close()
@@ -66,16 +76,15 @@ def measure(bench: Bench, workload: Workload) -> dict[str, Any]:
         if done != workload.count or any(wrong.values()):
             raise RuntimeError(f"{done} of {workload.count} events were accepted, {wrong}")
         counted = done - first
-        ours = took.cpu["worker"] + took.cpu["redis"]
+        of_workers = sum(took.cpu[name] for name in workers)
         return {
             "events_per_s": round(counted / took.at),
-            "events_per_worker_cpu_s": round(counted / took.cpu["worker"]),
-            "events_per_cpu_s": round(counted / ours),
+            "events_per_worker_cpu_s": round(counted / of_workers),
+            "events_per_cpu_s": round(counted / (of_workers + took.cpu["redis"])),
             "worker_rss_mb": round(rss, 1),
             "worker_peak_rss_mb": round(peak, 1),
             "redis_bytes_per_customer": round(memory / customers),
             "events": workload.count,
-            "accepted": done,
             "customers": customers,
             "seconds": round(took.at, 2),
             "seconds_from_process_start": round(end.at - began, 2),
@@ -99,6 +108,37 @@ def machine() -> dict[str, Any]:
     return {"cpu": model, "cores": int(cores), "memory_gb": round(memory, 1), "kernel": platform.release()}
 
 
+def run(kafka: KafkaServer, wanted: Sequence[str], count: int) -> dict[str, Any]:
+    """The figures of `keyed` at the top, those of the others under their names."""
+    result: dict[str, Any] = {}
+    with prepared(kafka, "bench-warm-up") as bench:  # the broker's JVM, numba's cache on disk
+        measure(bench, Workload(50_000, customers=2_000))
+    if "keyed" in wanted:
+        with prepared(kafka, "bench-keyed") as bench:
+            result |= measure(bench, Workload(count))
+    if "latency" in wanted:
+        rate = result.get("events_per_s", 40_000) / 2
+        with prepared(kafka, "bench-latency") as bench:
+            found = latency(bench, rate)
+            result |= {"p50_ms": found["p50_ms"], "p99_ms": found["p99_ms"], "latency": found}
+    if "passthrough" in wanted:
+        topic = kafka.create_topic("bench-passthrough", 4)
+        asyncio.run(passthrough.fill(kafka, topic, PASSTHROUGH))
+        plain = passthrough.measure(kafka, topic, "1", PASSTHROUGH)
+        result |= {"faust_passthrough_events_per_s": plain["per_s"], "faust_passthrough_per_cpu_s": plain["per_cpu_s"]}
+    if "hop" in wanted:
+        begin = time.time_ns() // 1_000_000 - SPAN  # INGEST's clock is the wall's: older events would be late
+        with prepared(kafka, "bench-hop", hop=True) as bench:
+            result["hop"] = measure(bench, Workload(count, begin=begin), hop=True)
+    if "long" in wanted:
+        with prepared(kafka, "bench-long") as bench:
+            result["long"] = measure(bench, Workload(4 * count))
+    if "uniform" in wanted:
+        with prepared(kafka, "bench-uniform") as bench:
+            result["uniform"] = measure(bench, Workload(count, uniform=True))
+    return result
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(prog="python -m benchmarks.throughput")
     arguments.add_argument("--events", type=int, default=1_000_000)
@@ -106,19 +146,16 @@ def main() -> None:
     arguments.add_argument("--quick", action="store_true", help="a tenth of the events")
     asked = arguments.parse_args()
     wanted = asked.variants.split(",")
-    count = asked.events // 10 if asked.quick else asked.events
-    result: dict[str, Any] = {}
+    if unknown := set(wanted) - set(VARIANTS):
+        arguments.error(f"no such variant: {', '.join(sorted(unknown))}; there are {', '.join(VARIANTS)}")
     with KafkaServer() as kafka:
-        with prepared(kafka, "bench-warm-up") as bench:  # the broker's JVM, numba's cache on disk
-            measure(bench, Workload(50_000, customers=2_000))
-        if "keyed" in wanted:
-            with prepared(kafka, "bench-keyed") as bench:
-                result |= measure(bench, Workload(count))
+        result = run(kafka, wanted, asked.events // 10 if asked.quick else asked.events)
     result["date"] = datetime.now(UTC).date().isoformat()
     result["machine"] = machine()
     result["versions"] = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+    if set(wanted) == set(VARIANTS) and not asked.quick:  # a part of the figures must not stand for all
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result))
 
 

@@ -46,7 +46,8 @@ class Effects:
     """What the effects of one partition's steps mean here.
 
     Effects that are safe to repeat are repeated until the server is back: every write carries its claim and
-    revision, every published record its id. `commit` and `log_range` belong to the partition's assignment.
+    revision, every published record its id. `commit` and `log_range` belong to the partition's assignment; `decided`
+    is called when something is written that waits to be published.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Effects:
         self._log_range = log_range
         self._passed = passed
         self.commit: Callable[[int], Awaitable[bool]] | None = None
+        self.decided: Callable[[], None] = lambda: None
 
     async def run(self, step: Step[T]) -> T:
         """Drives a step to its end and gives what it returns; its errors, and those it lets through, are raised."""
@@ -90,7 +92,12 @@ class Effects:
 
     async def _once(self, effect: Effect) -> Any:
         match effect:
-            case Claim() | Load() | Write() | ReadOutbox() | Trim():
+            case Write():
+                await self._slots.execute(effect)
+                if effect.outbox is not None:
+                    self.decided()
+                return None
+            case Claim() | Load() | ReadOutbox() | Trim():
                 return await self._slots.execute(effect)
             case Publish():
                 await self._publisher.publish(effect.messages)

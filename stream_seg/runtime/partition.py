@@ -50,9 +50,11 @@ class LivePartition:
         self._relaying: asyncio.Task[None] | None = None
         self._idle_for = 0
         self.work: Work | None = None
+        effects.decided = self._begin_relaying
 
     async def open(self, commit: Callable[[int], Awaitable[bool]]) -> int:
         await self._stop_relaying()
+        self.work = None  # what a lost claim decided is the next owner's to relay, and that may be us
         self._effects.commit = commit
         work = self._new_work()
         offset = await self._effects.run(work.open())
@@ -96,11 +98,17 @@ class LivePartition:
         return self.work
 
     async def _relay(self) -> None:
-        """Starts relaying in the background if there is something and nobody does."""
-        work = self._opened()
+        """Relays in the background if there is something and nobody does. Raises what the last one ended of."""
         await self._check_relay(wait=False)
-        if work.owner.pending and self._relaying is None:
-            self._relaying = asyncio.create_task(self._effects.run(work.owner.relay()))
+        if self._opened().owner.pending:
+            self._begin_relaying()
+
+    def _begin_relaying(self) -> None:
+        """Also in the middle of a batch: nobody should wait for the sweep after it."""
+        before = self._relaying
+        over = before is None or (before.done() and not before.cancelled() and before.exception() is None)
+        if self.work is not None and over:
+            self._relaying = asyncio.create_task(self._effects.run(self.work.owner.relay()))
 
     async def _check_relay(self, *, wait: bool) -> None:
         """Raises what the relay in the background ended of; with `wait`, lets it end."""

@@ -133,8 +133,24 @@ class Tenure:
             if not self._behind():
                 continue
             records = self.log.read(self.topic, partition, self.offset, self._batch())
-            self.offset = yield from work.process(records)
+            self.offset = yield from self._relaying_beside(work, work.process(records))
             yield Commit(self.topic, partition, self.offset)
+
+    def _relaying_beside(self, work: Work, step: Step[int]) -> Step[int]:
+        """Runs a step and starts a relay, which goes on beside it, as soon as there is something to publish."""
+        try:
+            effect = next(step)
+            while True:
+                try:
+                    result = yield effect
+                except StreamSegError as error:
+                    effect = step.throw(error)
+                else:
+                    effect = step.send(result)
+                    self._relay(work)
+        except StopIteration as end:
+            done: int = end.value
+            return done
 
     def _behind(self) -> bool:
         return self.offset < self.log.next_offset(self.topic, self.slot.partition)
