@@ -1,12 +1,22 @@
-"""Which segment, and whether to move, compiled."""
+"""Under which model, in which segment, and whether to move, compiled."""
 
 from __future__ import annotations
 
 from stream_seg.core.model import Float64, Int64, ModelArrays
-from stream_seg.core.numerics import kernel
+from stream_seg.core.numerics import inlined, kernel
 from stream_seg.core.record import CANDIDATE, CANDIDATE_SINCE, SEGMENT
 
 STAY, WAIT, MOVE = 0, 1, 2
+
+
+@inlined
+def activation_row(models: ModelArrays, number: int) -> int:
+    """The row of the greatest activation not above `number`: the one a customer who adopted `number` is under."""
+    row = 0
+    for a in range(models.number.shape[0]):
+        if models.number[a] <= number:
+            row = a
+    return row
 
 
 @kernel

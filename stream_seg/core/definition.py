@@ -2,7 +2,7 @@
 
 These are values with no behaviour: durations are whole milliseconds, every choice is spelled out, and the
 canonical JSON of the parts that decide gives the version. YAML, its units (``7d``) and its error messages are
-`stream_seg.config`; turning features into arrays is `stream_seg.core.plan`.
+`stream_seg.config`; turning features into arrays is `stream_seg.core.planning`.
 """
 
 from __future__ import annotations

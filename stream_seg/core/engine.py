@@ -16,7 +16,8 @@ from stream_seg.core.definition import Definition
 from stream_seg.core.event import Fields
 from stream_seg.core.expression import Conditions, collect, compile_conditions
 from stream_seg.core.model import InForce, Int64, ModelArrays, model_arrays
-from stream_seg.core.plan import CellKey, Plan, compile_plan, occupancy_words
+from stream_seg.core.plan import CellKey, Plan, occupancy_words
+from stream_seg.core.planning import compile_plan
 from stream_seg.core.record import HEADER, LAYOUT
 from stream_seg.core.succession import columns_in
 

@@ -9,7 +9,6 @@ column changes at instants that are known beforehand.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 from stream_seg.core.numerics import halved, inlined, kernel, log, log1p, share
 from stream_seg.core.plan import (
@@ -69,6 +68,7 @@ from stream_seg.core.plan import (
     PlanArrays,
 )
 from stream_seg.core.record import EVENT_AT, FIRST_EVENT, HASH
+from stream_seg.core.state import Scratch
 from stream_seg.core.windows import (
     EVERYTHING,
     GRID,
@@ -81,16 +81,6 @@ from stream_seg.core.windows import (
     tile_of,
     windowed_extreme,
 )
-
-
-class Scratch(NamedTuple):
-    """Working space: `span`, `sums` as `look_at` fills them; the vector `raw` and `x`; `d`, distances to centres."""
-
-    span: Int64
-    sums: Float64
-    raw: Float64
-    x: Float64
-    d: Float64
 
 
 @kernel
@@ -240,6 +230,14 @@ def transformed(plan: PlanArrays, f: int, value: float) -> float:
     if plan.reads[f, LOG] and value != 0.0:
         value = log1p(value) if value > 0.0 else -log1p(-value)
     return value
+
+
+@kernel
+def transform(plan: PlanArrays, raw: Float64, x: Float64) -> None:
+    """Vectors in real units, (n, columns), after clip and log1p, into `x`."""
+    for i in range(raw.shape[0]):
+        for f in range(raw.shape[1]):
+            x[i, f] = transformed(plan, f, raw[i, f])
 
 
 @kernel

@@ -1,7 +1,7 @@
 """One customer as bytes: a row of 64-bit words in memory, the same row without its zeros at rest.
 
 In memory every customer of a worker is a row of one matrix: integers and floats share the words, so that the
-compiled fold needs no objects. The first words are the header below; `stream_seg.core.plan` lays the cells of the
+compiled fold needs no objects. The first words are the header below; `stream_seg.core.planning` lays the cells of the
 features behind it. Most of a row is zero (silent tiles, high bytes of small numbers), so a stored record holds a
 bit per word, and for each word that is not zero a byte mask and its non-zero bytes: about a quarter of the row.
 Two bytes stand before that: the format of this module, and a tag that tells one layout from the one before it.

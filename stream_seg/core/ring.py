@@ -1,7 +1,7 @@
 """The ring: everybody of a partition on a circle, walked once per period.
 
 A customer's position is the upper half of its hash, and the walk comes by at the same fraction of every period
-(`stream_seg.core.fold.next_visit`). So an interval of time is an interval of positions, and the index is written
+(`stream_seg.core.instants.next_visit`). So an interval of time is an interval of positions, and the index is written
 once, when the customer is first seen.
 """
 

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from stream_seg.core.engine import Engine, compile_engine
-from stream_seg.core.fold import Rows, fold, look_ahead, settle
+from stream_seg.core.fold import fold, settle
+from stream_seg.core.instants import look_ahead
 from stream_seg.core.model import Int64
 from stream_seg.core.record import ALIVE, HASH, pack_rows, tag_of
 from stream_seg.core.ring import position_of
+from stream_seg.core.state import Rows
 from stream_seg.core.windows import NEVER
 from stream_seg.errors import Stop
 from stream_seg.pipeline.label_settings import LabelSettings

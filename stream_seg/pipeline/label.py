@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from stream_seg.core.activation import Activation
-from stream_seg.core.fold import ACCEPTED, DUPLICATE, LATE, Rows
+from stream_seg.core.state import ACCEPTED, DUPLICATE, LATE, Rows
 from stream_seg.errors import Stop
 from stream_seg.pipeline.customers import Customers
 from stream_seg.pipeline.intake import Intake

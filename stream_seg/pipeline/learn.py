@@ -17,7 +17,7 @@ from stream_seg.core.activation import Activation
 from stream_seg.core.clustering import Clusterer, Snapshot, learner
 from stream_seg.core.definition import DAY, feature_set_version
 from stream_seg.core.engine import Engine, compile_engine
-from stream_seg.core.fold import transform
+from stream_seg.core.measures import transform
 from stream_seg.core.model import Float64, ModelVersion
 from stream_seg.core.naming import names_of
 from stream_seg.core.ring import RING, position_of

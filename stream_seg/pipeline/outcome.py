@@ -8,9 +8,10 @@ import msgspec
 import numpy as np
 
 from stream_seg.core.activation import Activation
+from stream_seg.core.emission import CAUSES, FORGOTTEN, VISIT, Emissions
 from stream_seg.core.engine import Engine
-from stream_seg.core.fold import CAUSES, FORGOTTEN, VISIT, Emissions, top_reasons
 from stream_seg.core.model import Float64
+from stream_seg.core.reasons import top_reasons
 from stream_seg.core.record import HASH
 from stream_seg.pipeline.residents import Residents
 from stream_seg.ports import Message

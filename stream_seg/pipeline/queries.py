@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream_seg.core.activation import ENGINE, Activation
-from stream_seg.core.decision import distances
+from stream_seg.core.decision import activation_row, distances
 from stream_seg.core.definition import Feature
 from stream_seg.core.engine import Engine, compile_engine
-from stream_seg.core.fold import activation_row, explain
 from stream_seg.core.measures import read_columns
 from stream_seg.core.model import Float64, ModelVersion
 from stream_seg.core.naming import phrase
+from stream_seg.core.reasons import explain
 from stream_seg.core.record import ADOPTED, ALIVE, INCARNATION, LAST_EVENT, SEGMENT, SINCE, TIME, tag_of
 from stream_seg.errors import EngineTooOld
 from stream_seg.pipeline.answers import CustomerAnswer, FeatureValue, Move, Reason, SegmentAnswer, SegmentsAnswer

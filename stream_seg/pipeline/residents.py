@@ -10,12 +10,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from stream_seg.core.emission import Emissions, emissions
 from stream_seg.core.engine import Engine, convert
-from stream_seg.core.fold import UNKNOWN, Emissions, People, emissions, refresh, scratch
+from stream_seg.core.fold import refresh
 from stream_seg.core.hashing import customer_hash
 from stream_seg.core.model import Int64
 from stream_seg.core.plan import Plan
 from stream_seg.core.record import HASH, tag_of, unpack_into, unpack_rows
+from stream_seg.core.state import UNKNOWN, People, scratch
 from stream_seg.core.windows import NEVER
 from stream_seg.errors import Stop
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 import msgspec
 
 from stream_seg.core.activation import Activation
-from stream_seg.core.fold import CAUSES
+from stream_seg.core.emission import CAUSES
 from stream_seg.ports import Message
 
 CHANGES, LABELS, SAMPLES = "segment-changes", "customer-segments", "samples"

@@ -12,8 +12,8 @@ from ruamel.yaml import YAML
 
 from stream_seg.core.activation import Activation
 from stream_seg.core.definition import DAY, Definition, Feature, Mapping, feature_set_version
+from stream_seg.core.emission import CAUSES
 from stream_seg.core.engine import compile_engine
-from stream_seg.core.fold import CAUSES
 from stream_seg.core.model import ModelVersion
 from stream_seg.ports import Message
 from stream_seg.wire import control

@@ -7,8 +7,8 @@ import numpy as np
 from stream_seg.core.activation import Activation
 from stream_seg.core.definition import DAY, Definition, Feature, feature_set_version
 from stream_seg.core.engine import Engine, compile_engine
-from stream_seg.core.fold import explain
 from stream_seg.core.model import Float64, ModelVersion
+from stream_seg.core.reasons import explain
 
 FEATURES = (
     Feature(name="orders", aggregate="count", window=DAY),

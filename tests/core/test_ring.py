@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stream_seg.core.definition import DAY, HOUR
 from stream_seg.core.engine import compile_engine
-from stream_seg.core.fold import next_visit
+from stream_seg.core.instants import next_visit
 from stream_seg.core.record import HASH, HEADER
 from stream_seg.core.ring import RING, arcs, position_of
 from tests.core import drawing

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_seg.core.definition import DAY, HOUR, MINUTE, Definition, Feature
-from stream_seg.core.fold import scratch
 from stream_seg.core.hashing import customer_hash
 from stream_seg.core.measures import _distinct, read_columns
+from stream_seg.core.state import scratch
 from stream_seg.wire.text_hash import hash_texts
 from tests.core import drawing
 from tests.core.drawing import START

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from stream_seg.core import record
 from stream_seg.core.definition import DAY, HOUR, MINUTE
-from stream_seg.core.fold import scratch
 from stream_seg.core.measures import read_columns
+from stream_seg.core.state import scratch
 from stream_seg.wire.output import rfc3339
 from tests.core.reference import Customer, Move
 from tests.pipeline.partition import Partition

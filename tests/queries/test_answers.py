@@ -11,8 +11,8 @@ import pytest
 
 from stream_seg.core.definition import DAY
 from stream_seg.core.engine import compile_engine
-from stream_seg.core.fold import transform
 from stream_seg.core.hashing import partition_of
+from stream_seg.core.measures import transform
 from stream_seg.errors import EngineTooOld
 from stream_seg.pipeline.answers import CustomerAnswer
 from stream_seg.pipeline.label_state import ACTIVATIONS, Memory

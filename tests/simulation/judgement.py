@@ -13,7 +13,7 @@ import orjson
 from stream_seg.adapters.memory.log import MemoryLog
 from stream_seg.adapters.memory.slots import MemorySlots
 from stream_seg.core.engine import compile_engine
-from stream_seg.core.fold import look_ahead
+from stream_seg.core.instants import look_ahead
 from stream_seg.core.record import tag_of
 from stream_seg.core.windows import NEVER
 from stream_seg.pipeline.label_state import LabelState
