@@ -15,7 +15,8 @@ from stream_seg.core.reasons import top_reasons
 from stream_seg.core.record import HASH
 from stream_seg.pipeline.residents import Residents
 from stream_seg.ports import Message
-from stream_seg.wire.output import Movement, Reason, label_message, movement_messages, rfc3339, sample_message
+from stream_seg.wire.output import Movement, Reason, label_message, movement_messages, sample_message
+from stream_seg.wire.timestamps import rfc3339
 
 TOP = 3  # features that a movement names
 DECIMALS = 6  # plenty for people and half the bytes

@@ -28,7 +28,7 @@ from stream_seg.pipeline.label_state import Memory
 from stream_seg.pipeline.outcome import remembered
 from stream_seg.pipeline.owner import GUARD
 from stream_seg.pipeline.residents import Residents
-from stream_seg.wire.output import rfc3339
+from stream_seg.wire.timestamps import rfc3339
 
 REASONS = 5
 UNKNOWN = "unknown"

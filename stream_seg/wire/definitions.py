@@ -12,7 +12,8 @@ from stream_seg.core.activation import Activation
 from stream_seg.core.model import Float64, ModelVersion
 from stream_seg.core.plan import Plan
 from stream_seg.ports import Message
-from stream_seg.wire.output import DEFINITIONS, MODELS, cloud_event, rfc3339
+from stream_seg.wire.output import DEFINITIONS, MODELS, cloud_event
+from stream_seg.wire.timestamps import rfc3339
 
 LEARN_PROGRESS = "learn-progress"
 KEPT = 20  # entries of a segment's history

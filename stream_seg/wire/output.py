@@ -7,7 +7,6 @@ reading the body.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from functools import lru_cache
 
 import msgspec
@@ -15,27 +14,12 @@ import msgspec
 from stream_seg.core.activation import Activation
 from stream_seg.core.emission import CAUSES
 from stream_seg.ports import Message
+from stream_seg.wire.timestamps import rfc3339
 
 CHANGES, LABELS, SAMPLES = "segment-changes", "customer-segments", "samples"
 MODELS, DEFINITIONS = "models", "segment-definitions"
 
 _encode = msgspec.json.Encoder().encode
-
-
-@lru_cache(maxsize=1024)  # a movement and its label bear the same instant
-def rfc3339(ms: int) -> str:
-    """An instant as text, UTC with milliseconds.
-
-    >>> rfc3339(1_700_000_000_123), rfc3339(-1)
-    ('2023-11-14T22:13:20.123Z', '1969-12-31T23:59:59.999Z')
-    """
-    minutes, ms = divmod(ms, 60_000)
-    return f"{_minute(minutes)}{ms / 1000:06.3f}Z"
-
-
-@lru_cache(maxsize=4096)
-def _minute(minutes: int) -> str:
-    return (datetime(1970, 1, 1) + timedelta(minutes=minutes)).isoformat()[:-2]  # noqa: DTZ001 - the zone is written
 
 
 def cloud_event(kind: str, id_: str, name: str, at: str, subject: bytes) -> tuple[tuple[str, bytes], ...]:

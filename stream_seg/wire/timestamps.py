@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -189,14 +190,21 @@ def _offset(zone: str) -> int:
     return (hours * 60 + minutes) * (-1 if zone[0] == "-" else 1)
 
 
+@lru_cache(maxsize=1024)  # a movement and its label bear the same instant
 def rfc3339(time: int) -> str:
     """A time in ms since 1970 as text. Raises `OverflowError` outside the years 1 to 9999.
 
-    >>> rfc3339(1_717_149_600_123)
-    '2024-05-31T10:00:00.123Z'
+    >>> rfc3339(1_717_149_600_123), rfc3339(-1)
+    ('2024-05-31T10:00:00.123Z', '1969-12-31T23:59:59.999Z')
     """
-    when = EPOCH + time * MILLISECOND
-    return when.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    minutes, ms = divmod(time, 60_000)
+    return f"{_minute(minutes)}{ms / 1000:06.3f}Z"
+
+
+@lru_cache(maxsize=4096)
+def _minute(minutes: int) -> str:
+    when = EPOCH + timedelta(minutes=minutes)
+    return when.replace(tzinfo=None).isoformat()[:-2]
 
 
 def check_range(time: int, path: str) -> BadEvent | None:

@@ -22,7 +22,7 @@ from stream_seg.pipeline.label_settings import LabelSettings
 from stream_seg.pipeline.outcome import remembered
 from stream_seg.ports import Message, Slot
 from stream_seg.wire import control
-from stream_seg.wire.output import rfc3339
+from stream_seg.wire.timestamps import rfc3339
 
 EVENTS = "events"
 OUTPUTS = ("segment-changes", "customer-segments", "samples", "dead-letters", "late-events")

@@ -13,8 +13,8 @@ from stream_seg.core.activation import Activation
 from stream_seg.core.definition import DAY, HOUR, MINUTE, SECOND, Definition
 from stream_seg.core.succession import laid_out, succeed
 from stream_seg.wire import control
-from stream_seg.wire.output import rfc3339
 from stream_seg.wire.text_hash import hash_texts
+from stream_seg.wire.timestamps import rfc3339
 from tests.core import drawing
 from tests.core.reference import Customer
 from tests.core.reference_values import Happening, Rules, Value

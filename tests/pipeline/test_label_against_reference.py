@@ -16,7 +16,7 @@ from stream_seg.core import record
 from stream_seg.core.definition import DAY, HOUR, MINUTE
 from stream_seg.core.measures import read_columns
 from stream_seg.core.state import scratch
-from stream_seg.wire.output import rfc3339
+from stream_seg.wire.timestamps import rfc3339
 from tests.core.reference import Customer, Move
 from tests.pipeline.partition import Partition
 from tests.pipeline.plots import Oracle, Plot, plots

@@ -19,7 +19,7 @@ from stream_seg.core.definition import DAY, Definition, feature_set_version
 from stream_seg.core.model import Int64
 from stream_seg.pipeline.queries import PartitionFacts
 from stream_seg.ports import Slot
-from stream_seg.wire.output import rfc3339
+from stream_seg.wire.timestamps import rfc3339
 
 BEGAN = 1_700_006_400_000  # a midnight
 FEATURES = """

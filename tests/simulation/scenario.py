@@ -19,7 +19,7 @@ from stream_seg.core.model import Int64, ModelVersion
 from stream_seg.core.succession import laid_out, succeed
 from stream_seg.ports import Message
 from stream_seg.wire import control
-from stream_seg.wire.output import rfc3339
+from stream_seg.wire.timestamps import rfc3339
 
 START = 19_600 * DAY
 EVENTS, SAMPLES = "events", "samples"
