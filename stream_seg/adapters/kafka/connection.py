@@ -14,6 +14,7 @@ from aiokafka.errors import (
     AuthenticationMethodNotSupported,
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
+    KafkaConnectionError,
     KafkaError,
     NoBrokersAvailable,
     SaslAuthenticationFailed,
@@ -58,8 +59,8 @@ def kafka_errors(doing: str) -> Iterator[None]:
         yield
     except REFUSED as error:
         raise Stop(f"{doing}: Kafka refuses: {error}; check the credentials and the access rules") from error
-    except NoBrokersAvailable as error:
-        raise Unavailable(f"{doing}: no broker can be reached") from error
+    except (KafkaConnectionError, NoBrokersAvailable) as error:
+        raise Unavailable(f"{doing}: no broker answers; is it running, is kafka.bootstrap right?") from error
     except KafkaError as error:
         raise Unavailable(f"{doing}: {error}") from error
     except (OSError, TimeoutError) as error:
