@@ -13,6 +13,10 @@ from stream_seg.bootstrap.stages import run_stage
 from stream_seg.config import load
 from stream_seg.errors import StreamSegError
 
+# The thread that fetches and answers heartbeats has little to do, and everybody waits for it: it must not wait 5 ms for
+# its turn. From produced to movement readable at 22,000 events/s: p50 98 to 77 ms, p99 305 to 218 (one run each).
+SWITCH = 0.0005  # seconds
+
 
 def _end_with_the_supervisor() -> None:
     """Standard input closes when the supervisor is gone, however it went."""
@@ -29,6 +33,7 @@ def main() -> None:
         say(error)
         raise SystemExit(2) from None
     threading.Thread(target=_end_with_the_supervisor, daemon=True).start()
+    sys.setswitchinterval(SWITCH)
     run_stage(config, stage, embedded="--embedded" in flags, quiet="--quiet" in flags)
 
 
