@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from confluent_kafka import Producer
 
 from stream_seg.adapters.kafka.admin import Admin
 from stream_seg.adapters.kafka.connection import Broker
@@ -66,6 +67,19 @@ async def test_a_record_of_ten_megabytes_passes(kafka: KafkaServer) -> None:
     async with running(settings(kafka, topic, batch=BatchSettings(max_batch_bytes=1_000_000)), stage):
         await stage.until(lambda: len(stage.values(0)) == 3)
     assert stage.values(0) == [b"before", large, b"after"]
+
+
+@pytest.mark.parametrize("compression", ["gzip", "lz4", "snappy", "zstd"])
+async def test_records_may_be_compressed_in_any_way_that_kafka_knows(kafka: KafkaServer, compression: str) -> None:
+    topic = kafka.create_topic(fresh("events"))
+    producer = Producer({"bootstrap.servers": kafka.bootstrap, "compression.type": compression, "linger.ms": 50})
+    for value in numbered(500):
+        producer.produce(topic, value, partition=0)
+    assert producer.flush(30) == 0
+    stage = Recorder()
+    async with running(settings(kafka, topic), stage):
+        await stage.until(lambda: len(stage.values(0)) == 500)
+    assert stage.values(0) == numbered(500)
 
 
 async def test_a_slow_partition_holds_up_no_other_and_has_one_batch_in_flight(kafka: KafkaServer) -> None:
