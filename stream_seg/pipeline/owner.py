@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -31,6 +32,7 @@ from stream_seg.ports import (
 )
 
 GUARD = "guard"
+TRIM_EVERY = 8  # outbox entries; after a crash these are published once more
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[Message]).decode
 
@@ -129,10 +131,16 @@ class SlotOwner:
         yield from self.write(meta={})
 
     def relay(self) -> Step[None]:
-        """Publishes what is pending, in order, and forgets it when Kafka has it."""
+        """Publishes what is pending, in order, and forgets it when Kafka has it.
+
+        What is decided meanwhile is published at once too: nothing waits for a trim but every `TRIM_EVERY`-th entry.
+        """
         while self.pending:
-            entries = list(self.pending)
-            yield Publish([message for _, messages in entries for message in messages])
-            yield Trim(self.slot, self.claim, entries[-1][0])
-            for _ in entries:
+            published = 0
+            while published < min(len(self.pending), TRIM_EVERY):
+                entries = list(islice(self.pending, published, None))
+                yield Publish([message for _, messages in entries for message in messages])
+                published += len(entries)
+            yield Trim(self.slot, self.claim, self.pending[published - 1][0])
+            for _ in range(published):
                 self.waiting -= len(self.pending.popleft()[1])
