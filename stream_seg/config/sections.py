@@ -167,11 +167,25 @@ class SegmentsSection(Section):
     """How many segments there are, how they are learned and when a customer moves."""
 
     k: Annotated[int, in_range(2, 64), Kind("whole number")] = Field(default=6, description="number of segments")
-    learner: Text = Field(default="river", description="name of a registered learner")
+    learner: Text = Field(
+        default="keyed", description="`keyed`, or `river`: river's `StandardScaler | KMeans`, the textbook way"
+    )
     warm_start: Annotated[int, in_range(2, 1_000_000), Kind("whole number")] = Field(
         default=500, description="distinct customers before the first model"
     )
-    publish_every: FromOneMinute = Field(default=7 * DAY, description="a new model version at most this often")
+    retrain_every: FromOneMinute = Field(
+        default=7 * DAY, description="a refit at least this often; more often while the learner is young"
+    )
+    publish_gain: Annotated[float, BeforeValidator(number(0, 10)), Kind("number")] = Field(
+        default=0.015, description="a version is published when the one in force has 1 + this times the inertia"
+    )
+    publish_every: AtLeastZero = Field(
+        default=0, description="… and when the last one is this old, better or not; 0: never for its age alone"
+    )
+    max_model_moves: Annotated[float, BeforeValidator(number(0, 1)), Kind("number")] = Field(
+        default=0.5, description="a version that would move more of the customers waits for a person; 1: none waits"
+    )
+    notice: AtLeastZero = Field(default=0, description="from the announcement of a version to its first effect")
     margin: Annotated[float, BeforeValidator(number(0, 1, below=True)), Kind("number")] = Field(
         default=0.1, description="a customer moves when d²(new) < (1 - margin) · d²(current)"
     )

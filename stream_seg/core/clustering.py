@@ -1,51 +1,110 @@
-"""The seam for learners: what LEARN asks of a `Clusterer`, and river's KMeans behind it.
+"""The seam for learners: what LEARN asks of a `Clusterer`, and the learners that come with it.
 
-A learner sees one transformed vector per customer and day (after clip and log1p, before scaling), owns its scaler,
-and writes its whole state down as JSON of its own: no pickle. To add one, satisfy `Clusterer` and enter it in
-`LEARNERS`.
+LEARN keeps the table: the newest vector of each customer, so a learner sees customers and not events. Vectors are
+transformed (after clip and log1p) and not scaled: a learner has its own scale. It writes its whole state down as JSON
+of its own: no pickle. To add one, satisfy `Clusterer` and enter it in `LEARNERS`; docs/learners.md has an example.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 import numpy as np
 from river import cluster, preprocessing
 
+from stream_seg.core import keyed
 from stream_seg.core.definition import Learning
+from stream_seg.core.keyed import Fitted
 from stream_seg.core.kmeans import fit
 from stream_seg.core.model import Float64
+from stream_seg.core.scaling import Scaler
 from stream_seg.errors import Stop
 
-
-class Snapshot(msgspec.Struct, frozen=True):
-    """What a learner would label with now: centres (k, columns) in scaled space, mean and scale (columns,)."""
-
-    centers: tuple[tuple[float, ...], ...]
-    mean: tuple[float, ...]
-    scale: tuple[float, ...]
+T = TypeVar("T")
 
 
 class Clusterer(Protocol):
     """An online clusterer. The same calls in the same order give the same state, on every machine."""
 
-    def start(self, x: Float64) -> None:
-        """Begins from the latest vector of every known customer, (customers, columns)."""
+    def begin(self, table: Float64) -> None:
+        """Makes the first segments from the newest vector of every known customer, (customers, columns)."""
         ...
 
-    def learn(self, x: Float64) -> None:
-        """Learns from new vectors, (n, columns), in order."""
+    def learn(self, news: Float64, table: Float64) -> None:
+        """Learns one day: `news` are its vectors in order, (n, columns); `table` is what all are at now."""
         ...
 
-    def snapshot(self) -> Snapshot: ...
+    def refit(self, table: Float64) -> None:
+        """Looks for clearly better segments than small steps lead to. Numbers need not be kept: LEARN matches them."""
+        ...
+
+    def fitted(self) -> Fitted:
+        """What it would label with now."""
+        ...
 
     def dump(self) -> bytes:
         """The whole state as versioned JSON."""
         ...
 
     def load(self, state: bytes) -> None: ...
+
+
+class _KeyedState(msgspec.Struct, forbid_unknown_fields=True):
+    format: int
+    refits: int
+    mean: list[float]
+    scale: list[float]
+    centers: list[list[float]]
+
+
+class Keyed:
+    """The default: one Lloyd iteration over the table a day, and a refit that takes what is clearly better.
+
+    See `stream_seg.core.keyed`; `stream_seg.core.estimator.KeyedKMeans` is the same for a river pipeline.
+
+    >>> learner = Keyed(2, Learning(k=2))
+    >>> table = np.array([[0.0, 1.0], [0.2, 1.0], [4.0, 9.0], [4.2, 9.0]])
+    >>> learner.begin(table)
+    >>> learner.learn(table[:1], table)
+    >>> again = Keyed(2, Learning(k=2))
+    >>> again.load(learner.dump())
+    >>> again.fitted().centers.tolist() == learner.fitted().centers.tolist()
+    True
+    """
+
+    FORMAT = 1
+
+    def __init__(self, columns: int, learning: Learning) -> None:
+        self._learning = learning
+        self._refits = 0
+        self._fitted = Fitted(Scaler(np.zeros(columns), np.zeros(columns)), np.zeros((learning.k, columns)))
+
+    def begin(self, table: Float64) -> None:
+        self._fitted = keyed.begin(table, self._learning.k, self._learning.seed)
+
+    def learn(self, news: Float64, table: Float64) -> None:  # noqa: ARG002 — the table holds what is new
+        self._fitted = keyed.step(self._fitted, table)
+
+    def refit(self, table: Float64) -> None:
+        self._refits += 1
+        self._fitted = keyed.refit(self._fitted, table, self._learning.seed + self._refits)
+
+    def fitted(self) -> Fitted:
+        return self._fitted
+
+    def dump(self) -> bytes:
+        (mean, scale), centers = self._fitted
+        return msgspec.json.encode(
+            _KeyedState(self.FORMAT, self._refits, mean.tolist(), scale.tolist(), centers.tolist())
+        )
+
+    def load(self, state: bytes) -> None:
+        found = _read(state, _KeyedState, self.FORMAT)
+        self._refits = found.refits
+        scaler = Scaler(np.array(found.mean, np.float64), np.array(found.scale, np.float64))
+        self._fitted = Fitted(scaler, np.array(found.centers, np.float64).reshape(len(found.centers), -1))
 
 
 class _RiverState(msgspec.Struct, forbid_unknown_fields=True):
@@ -63,11 +122,12 @@ class RiverKMeans:
     from k-means++ over the known customers; river's own start from random numbers and leave most of them unused.
 
     >>> learner = RiverKMeans(2, Learning(k=2))
-    >>> learner.start(np.array([[0.0, 1.0], [0.2, 1.0], [4.0, 9.0], [4.2, 9.0]]))
-    >>> learner.learn(np.array([[0.1, 1.5]]))
+    >>> table = np.array([[0.0, 1.0], [0.2, 1.0], [4.0, 9.0], [4.2, 9.0]])
+    >>> learner.begin(table)
+    >>> learner.learn(np.array([[0.1, 1.5]]), table)
     >>> again = RiverKMeans(2, Learning(k=2))
     >>> again.load(learner.dump())
-    >>> again.snapshot() == learner.snapshot()
+    >>> again.fitted().centers.tolist() == learner.fitted().centers.tolist()
     True
     """
 
@@ -81,27 +141,29 @@ class RiverKMeans:
             n_clusters=learning.k, halflife=learning.options.get("halflife", 0.02), seed=learning.seed
         )
 
-    def start(self, x: Float64) -> None:
-        for row in x.tolist():
+    def begin(self, table: Float64) -> None:
+        for row in table.tolist():
             self._scaler.learn_one(dict(enumerate(row)))
-        z = np.array([list(self._scaler.transform_one(dict(enumerate(row))).values()) for row in x.tolist()])
+        z = np.array([list(self._scaler.transform_one(dict(enumerate(row))).values()) for row in table.tolist()])
         centers, _ = fit(z, self._learning.k, self._learning.seed)
         self._kmeans.centers = {j: dict(enumerate(center)) for j, center in enumerate(centers.tolist())}  # type: ignore[misc]  # read only
 
-    def learn(self, x: Float64) -> None:
+    def learn(self, news: Float64, table: Float64) -> None:  # noqa: ARG002 — it learns from what comes, once
         scaler, kmeans = self._scaler, self._kmeans
-        for row in x.tolist():
+        for row in news.tolist():
             vector = dict(enumerate(row))
             scaler.learn_one(vector)
             kmeans.learn_one(scaler.transform_one(vector))
 
-    def snapshot(self) -> Snapshot:
+    def refit(self, table: Float64) -> None:
+        """The textbook has none: it only ever takes small steps."""
+
+    def fitted(self) -> Fitted:
+        mean = np.array([float(self._scaler.means[f]) for f in self._keys])
+        scale = np.array([float(self._scaler.vars[f]) ** 0.5 for f in self._keys])
         centers = self._kmeans.centers
-        return Snapshot(
-            centers=tuple(tuple(float(centers[j][f]) for f in self._keys) for j in range(self._learning.k)),
-            mean=tuple(float(self._scaler.means[f]) for f in self._keys),
-            scale=tuple(float(self._scaler.vars[f]) ** 0.5 for f in self._keys),
-        )
+        rows = [[float(centers[j][f]) for f in self._keys] for j in range(self._learning.k)]
+        return Fitted(Scaler(mean, scale), np.array(rows))
 
     def dump(self) -> bytes:
         state = _RiverState(
@@ -109,14 +171,12 @@ class RiverKMeans:
             counts=[float(self._scaler.counts[f]) for f in self._keys],
             means=[float(self._scaler.means[f]) for f in self._keys],
             variances=[float(self._scaler.vars[f]) for f in self._keys],
-            centers=[list(center) for center in self.snapshot().centers],
+            centers=self.fitted().centers.tolist(),
         )
         return msgspec.json.encode(state)
 
     def load(self, state: bytes) -> None:
-        found = msgspec.json.decode(state, type=_RiverState)
-        if found.format != self.FORMAT:
-            raise Stop(f"the learner's state has format {found.format}, this version reads {self.FORMAT}; start anew")
+        found = _read(state, _RiverState, self.FORMAT)
         for f in self._keys:
             self._scaler.counts[f] = found.counts[f]  # type: ignore[assignment]  # river counts weights
             self._scaler.means[f] = found.means[f]
@@ -124,7 +184,15 @@ class RiverKMeans:
         self._kmeans.centers = {j: dict(enumerate(center)) for j, center in enumerate(found.centers)}  # type: ignore[misc]  # read only
 
 
-LEARNERS: dict[str, Callable[[int, Learning], Clusterer]] = {"river": RiverKMeans}
+def _read(state: bytes, type_: type[T], format_: int) -> T:
+    """A learner's state, if it is of the format that this version reads."""
+    written = msgspec.json.decode(state, type=dict[str, object]).get("format")
+    if written != format_:
+        raise Stop(f"the learner's state has format {written}, this version reads {format_}; start anew")
+    return msgspec.json.decode(state, type=type_)
+
+
+LEARNERS: dict[str, Callable[[int, Learning], Clusterer]] = {"keyed": Keyed, "river": RiverKMeans}
 
 
 def learner(columns: int, learning: Learning) -> Clusterer:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from stream_seg.core.model import Float64, Int64, ModelArrays
-from stream_seg.core.numerics import inlined, kernel
+from stream_seg.core.numerics import compiled, inlined, kernel
 from stream_seg.core.record import CANDIDATE, CANDIDATE_SINCE, SEGMENT
 
 STAY, WAIT, MOVE = 0, 1, 2
@@ -24,7 +26,7 @@ def distances(models: ModelArrays, a: int, x: Float64, out: Float64) -> int:
     """Squared distances of x to the centres of activation row a, into `out`; returns the nearest (lowest on a tie)."""
     k = models.k[a]
     for j in range(k):
-        out[j] = 0.0
+        out[j] = models.absent[a, j]
     for f in range(x.shape[0]):
         inverse = models.inverse[a, f]
         if inverse != 0.0:
@@ -43,14 +45,14 @@ def distances(models: ModelArrays, a: int, x: Float64, out: Float64) -> int:
 def decide(models: ModelArrays, a: int, words: Int64, s: int, t: int, best: int, d: Float64) -> int:
     """What becomes of row s at instant t: `STAY`, `WAIT` (its candidate changes) or `MOVE` to `best`.
 
-    A customer without a segment takes the nearest at once. One with a segment moves when the nearest is nearer by
-    the margin, for the whole dwell.
+    A customer without a segment, or of one that is no more, takes the nearest at once. Another moves when the nearest
+    is nearer by the margin, for the whole dwell.
     """
     k = models.k[a]
     if k == 0:
         return STAY
     current = words[s, SEGMENT] - 1
-    if current < 0 or current >= k:
+    if current < 0 or current >= k or models.absent[a, current] != 0.0:
         return MOVE
     if best == current or not d[best] < (1.0 - models.margin[a]) * d[current]:
         return WAIT if words[s, CANDIDATE] != 0 else STAY
@@ -59,3 +61,14 @@ def decide(models: ModelArrays, a: int, words: Int64, s: int, t: int, best: int,
     if words[s, CANDIDATE] != best + 1:
         return WAIT
     return MOVE if t - words[s, CANDIDATE_SINCE] >= models.dwell[a] else STAY
+
+
+@compiled
+def nearest_segments(models: ModelArrays, a: int, x: Float64) -> Int64:
+    """The nearest segment of each row of x (rows, columns), without a memory; -1 where there is no model."""
+    found = np.full(x.shape[0], -1, np.int64)
+    d = np.empty(models.centers.shape[2])
+    if models.k[a] > 0:
+        for i in range(x.shape[0]):
+            found[i] = distances(models, a, x[i], d)
+    return found

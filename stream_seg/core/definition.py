@@ -94,13 +94,26 @@ class Lever(_Value, frozen=True, kw_only=True):
 
 
 class Learning(_Value, frozen=True, kw_only=True):
-    """How segments are learned. `learner` names a registered Clusterer; `options` are its own settings."""
+    """How segments are learned. `learner` names a registered Clusterer; `options` are its own settings; times in ms.
+
+    warm_start      distinct customers before the first model
+    retrain_every   a refit at least this often; sooner while the learner is young
+    publish_gain    a version is published when the one in force has more than 1 + this times the inertia
+    publish_every   … and when the last one is this old, better or not (0: never for its age alone)
+    max_model_moves a version that would move a greater share of the customers waits for a person (1: never)
+    notice          from the announcement of a version to its first effect
+    table           customers whose latest vector the learner keeps
+    """
 
     k: int = 6
-    learner: str = "river"
-    warm_start: int = 500  # distinct customers before the first model
-    publish_every: int = 7 * DAY
-    table: int = 5_000  # customers whose latest vector the learner keeps
+    learner: str = "keyed"
+    warm_start: int = 500
+    retrain_every: int = 7 * DAY
+    publish_gain: float = 0.015
+    publish_every: int = 0
+    max_model_moves: float = 0.5
+    notice: int = 0
+    table: int = 5_000
     seed: int = 7
     options: dict[str, float] = {}
 

@@ -89,7 +89,7 @@ def _judge(
         return
     second = -1
     for j in range(models.k[a]):
-        if j != best and (second < 0 or work.d[j] < work.d[second]):
+        if j != best and models.absent[a, j] == 0.0 and (second < 0 or work.d[j] < work.d[second]):
             second = j
     previous = words[s, SEGMENT] - 1
     words[s, SEGMENT] = best + 1

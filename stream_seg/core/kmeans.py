@@ -72,32 +72,45 @@ def lloyd(x: Float64, centers: Float64, iterations: int) -> tuple[Float64, float
     """
     k = centers.shape[0]
     centers = centers.copy()
+    distance = np.empty(x.shape[0])
     inertia = np.inf
     for _ in range(iterations):
         sums = np.zeros_like(centers)
         counts = np.zeros(k)
-        total, farthest, far = 0.0, 0, -1.0
+        total = 0.0
         for i in range(x.shape[0]):
             j, d = nearest(x, i, centers, k)
+            distance[i] = d
             counts[j] += 1.0
             total += d
             for f in range(x.shape[1]):
                 sums[j, f] += x[i, f]
-            if d > far:
-                farthest, far = i, d
         for j in range(k):
             if counts[j] > 0.0:
                 for f in range(x.shape[1]):
                     centers[j, f] = sums[j, f] / counts[j]
             else:
+                farthest = np.argmax(distance)
                 centers[j] = x[farthest]
+                distance[farthest] = 0.0  # a second empty cluster takes another row
         if not total < inertia:
             break
         inertia = total
     return centers, inertia
 
 
-def fit(x: Float64, k: int, seed: int) -> tuple[Float64, float]:
+@compiled
+def assign(x: Float64, centers: Float64) -> tuple[Int64, float]:
+    """The nearest centre of each row of x (lowest on a tie), (rows,), and the inertia."""
+    found = np.empty(x.shape[0], np.int64)
+    total = 0.0
+    for i in range(x.shape[0]):
+        found[i], d = nearest(x, i, centers, centers.shape[0])
+        total += d
+    return found, total
+
+
+def fit(x: Float64, k: int, seed: int, restarts: int = RESTARTS) -> tuple[Float64, float]:
     """The best of several seeded fits of k centres to the rows of x (customers, columns): (centres, inertia).
 
     >>> x = np.array([[0.0], [0.1], [9.9], [10.0]])
@@ -107,5 +120,5 @@ def fit(x: Float64, k: int, seed: int) -> tuple[Float64, float]:
     """
     state = np.array([seed], np.int64)
     with np.errstate(over="ignore"):  # the generator wraps around; compiled code does so without a word
-        fits = [lloyd(x, _seeded(x, k, state), ITERATIONS) for _ in range(RESTARTS)]
+        fits = [lloyd(x, _seeded(x, k, state), ITERATIONS) for _ in range(restarts)]
     return min(fits, key=lambda found: found[1])

@@ -22,9 +22,10 @@ Int64 = npt.NDArray[np.int64]
 class ModelVersion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One published version. Vectors are the columns of `columns`, after clip and log1p.
 
-    centers      k rows in scaled space: z = (clamp(x, clip_low, clip_high) - mean) / scale
+    centers      of segment 0, 1 …, in scaled space: z = (clamp(x, clip_low, clip_high) - mean) / scale; empty where
+                 a segment of an earlier version is no more, since its number is never given to another
     mean, scale  of x, per column; a scale of 0 leaves the column out
-    segments     the names of segments 0 … k-1
+    segments     the names of segments 0, 1 …; empty for those that are no more
     samples      customers it was learned from; trained_at: ms, the boundary it was learned at
     checksum     of everything else (`sealed`); `verify` raises when it does not hold
     """
@@ -46,7 +47,13 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     @property
     def k(self) -> int:
+        """One more than the greatest number of a segment."""
         return len(self.centers)
+
+    @property
+    def alive(self) -> tuple[int, ...]:
+        """The numbers of the segments that there are."""
+        return tuple(number for number, center in enumerate(self.centers) if center)
 
     def sealed(self) -> ModelVersion:
         """The same version with its checksum."""
@@ -66,7 +73,8 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class ModelArrays(NamedTuple):
     """The models in use, one row per activation (a), over the columns of the current plan (f); centres (a, f, k).
 
-    number: activation numbers; k: 0 where the activation has no model.
+    number: activation numbers; k: 0 where the activation has no model; absent (a, k): infinite where a segment is no
+    more, else 0.
     """
 
     number: Int64
@@ -78,6 +86,7 @@ class ModelArrays(NamedTuple):
     inverse: Float64
     low: Float64
     high: Float64
+    absent: Float64
     centers: Float64
 
 
@@ -104,12 +113,14 @@ def model_arrays(activations: Sequence[InForce], columns: Sequence[str]) -> Mode
         inverse=np.zeros((a, f)),
         low=np.full((a, f), -np.inf),
         high=np.full((a, f), np.inf),
+        absent=np.zeros((a, most)),
         centers=np.zeros((a, f, most)),
     )
     at = {name: i for i, name in enumerate(columns)}
     for row, x in enumerate(activations):
         if x.model is None:
             continue
+        arrays.absent[row, [j for j in range(x.model.k) if j not in x.model.alive]] = np.inf
         missing = [name for name in x.model.columns if name not in at]
         if missing:
             raise Stop(f"model version {x.model.version} needs columns that are not computed: {', '.join(missing)}")
@@ -120,6 +131,6 @@ def model_arrays(activations: Sequence[InForce], columns: Sequence[str]) -> Mode
             arrays.inverse[row, f] = 1.0 / scale if scale > 0 else 0.0
             arrays.low[row, f] = -np.inf if low is None else low
             arrays.high[row, f] = np.inf if high is None else high
-            for j, center in enumerate(x.model.centers):
-                arrays.centers[row, f, j] = center[i] if scale > 0 else 0.0
+            for j in x.model.alive:
+                arrays.centers[row, f, j] = x.model.centers[j][i] if scale > 0 else 0.0
     return arrays

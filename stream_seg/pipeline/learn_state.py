@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from stream_seg.core.activation import Activation
+from stream_seg.core.lineage import Change
+from stream_seg.core.model import ModelVersion
 from stream_seg.wire.definitions import Happened
 
-STATE, ACTIVATION, LEARNER = "state", "activation", "learner"
+STATE, ACTIVATION, LEARNER, PROPOSAL = "state", "activation", "learner", "proposal"
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -27,6 +29,37 @@ class Sample(msgspec.Struct, frozen=True):
     partition: int
 
 
+class TierState(msgspec.Struct, array_like=True):
+    """Where the learning of one tier stands. Times in ms.
+
+    ready      the learner begins no sooner: until then new windows are filling
+    began      the boundary at which the learner began, refitted: of its last refit
+    published  the boundary at which the last version was made
+    versions   how many there were; free: the first number that no segment ever had
+    held       a person decides what is in force: nothing is published by itself
+    low, high  learned clips per column of the distance; empty: none
+    history    segment -> what happened to it
+    """
+
+    ready: int = 0
+    began: int = 0
+    refitted: int = 0
+    published: int = 0
+    versions: int = 0
+    free: int = 0
+    held: bool = False
+    low: list[float] = []
+    high: list[float] = []
+    history: dict[int, list[Happened]] = {}
+
+
+class Request(msgspec.Struct, array_like=True, frozen=True):
+    """What a person asked for, and what came of it in words."""
+
+    id: str
+    said: str
+
+
 class LearnState(msgspec.Struct, array_like=True):
     """Times in ms.
 
@@ -34,11 +67,8 @@ class LearnState(msgspec.Struct, array_like=True):
     passed     events partition -> the day that it has passed; partitions: how many there are
     learned    every sample dated at or before this was learned
     layout     activation that brought today's features; samples of an earlier one are not used
-    ready      the learner begins no sooner: until then new windows are filling
-    published  the boundary at which the last version was published
-    requests   what was applied last, so that a request sent twice counts once
-    low, high  learned clips per column of the distance; empty: none
-    history    segment -> what happened to it
+    requests   what people asked for last, so that a request sent twice counts once
+    tier       of the one tier that there is
     """
 
     offset: int = 0
@@ -46,13 +76,8 @@ class LearnState(msgspec.Struct, array_like=True):
     partitions: int = 0
     learned: int = 0
     layout: int = 0
-    ready: int = 0
-    published: int = 0
-    versions: int = 0
-    requests: list[str] = []
-    low: list[float] = []
-    high: list[float] = []
-    history: dict[int, list[Happened]] = {}
+    requests: list[Request] = []
+    tier: TierState = msgspec.field(default_factory=TierState)
 
 
 _encode_state = msgspec.msgpack.Encoder().encode
@@ -196,21 +221,40 @@ def _rank(sample: Sample) -> Rank:
     return sample.hash & 0xFFFFFFFFFFFFFFFF, sample.customer_id.encode()
 
 
+class Proposal(msgspec.Struct, frozen=True):
+    """A version that is made and not in force yet.
+
+    moves     share of the customers with a label whom it would move, of the table
+    from_     it comes into force at the first boundary from here on; 0: a person decides
+    why       it was made; lineage: what it makes of the segments that there are
+    """
+
+    model: ModelVersion
+    moves: float
+    why: str
+    lineage: tuple[Change, ...]
+    from_: int = 0
+
+
 class Memory:
     """The meta fields of one slot, decoded; `changed` gives those to write."""
 
     def __init__(self, meta: Mapping[str, bytes], offset: int) -> None:
         self.state = _decode_state(meta[STATE]) if STATE in meta else LearnState(offset=offset)
         self.activation = msgspec.json.decode(meta[ACTIVATION], type=Activation) if ACTIVATION in meta else None
+        self.proposal = msgspec.json.decode(meta[PROPOSAL], type=Proposal) if meta.get(PROPOSAL) else None
         self.learner: bytes | None = meta.get(LEARNER) or None
-        self._written: tuple[Activation | None, bytes | None] = (self.activation, self.learner)
+        self._written = (self.activation, self.learner, self.proposal)
 
     def changed(self) -> dict[str, bytes]:
         """The meta fields to write."""
         fields = {STATE: _encode_state(self.state)}
-        if self.activation is not self._written[0] and self.activation is not None:
+        activation, learner, proposal = self._written
+        if self.activation is not activation and self.activation is not None:
             fields[ACTIVATION] = msgspec.json.encode(self.activation)
-        if self.learner is not self._written[1]:
+        if self.learner != learner:
             fields[LEARNER] = self.learner or b""
-        self._written = (self.activation, self.learner)
+        if self.proposal is not proposal:
+            fields[PROPOSAL] = msgspec.json.encode(self.proposal) if self.proposal else b""
+        self._written = (self.activation, self.learner, self.proposal)
         return fields

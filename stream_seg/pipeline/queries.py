@@ -73,7 +73,7 @@ def customer_answer(
     row = activation_row(engine.models, words[0, ADOPTED])
     activation = activations[row]
     segment = int(words[0, SEGMENT]) - 1
-    labelled = activation.model is not None and 0 <= segment < activation.model.k
+    labelled = activation.model is not None and segment in activation.model.alive
     runner_up, margin = _runner_up(engine, row, segment, work.x, work.d) if labelled else (None, None)
     return CustomerAnswer(
         customer_id=customer.decode(),
@@ -114,7 +114,7 @@ def _brought_in(customer: bytes, record: bytes, engine: Engine, activations: Seq
 def _runner_up(engine: Engine, row: int, segment: int, x: Float64, d: Float64) -> tuple[int | None, float | None]:
     """The nearest segment that is not the customer's, and how clear-cut it is."""
     distances(engine.models, row, x, d)
-    others = [j for j in range(int(engine.models.k[row])) if j != segment]
+    others = [j for j in range(int(engine.models.k[row])) if j != segment and not engine.models.absent[row, j]]
     if not others:
         return None, None
     second = min(others, key=lambda j: (d[j], j))
@@ -211,7 +211,7 @@ def segments_answer(
     return SegmentsAnswer(
         segments=[
             _segment(number, sizes[number], labelled, newest, described)
-            for number in sorted({*range(model.k if model else 0), *(n for n, count in sizes.items() if count)})
+            for number in sorted({*(model.alive if model else ()), *(n for n, count in sizes.items() if count)})
             if newest is not None
         ],
         customers=customers,
@@ -227,11 +227,11 @@ def _described(
 ) -> dict[int, dict[str, float]]:
     """The profiles of all segments of this very model, or none."""
     if model is None or any(
-        n not in definitions or definitions[n]["model_version"] != model.version for n in range(model.k)
+        n not in definitions or definitions[n]["model_version"] != model.version for n in model.alive
     ):
         return {}
     profiles: dict[int, dict[str, float]] = {}
-    for n in range(model.k):
+    for n in model.alive:
         told = definitions[n]["profile"]
         assert isinstance(told, dict)  # by its contract
         profiles[n] = {name: float(entry["center"]) for name, entry in told.items()}
@@ -243,7 +243,7 @@ def _segment(
 ) -> SegmentAnswer:
     lever = next((one for one in activation.definition.levers if one.segment == number), None)
     model = activation.model
-    known = model is not None and number < model.k
+    known = model is not None and number in model.alive
     profile = described.get(number, {})
     if model is not None and known and not profile:
         profile = centre_in_real_units(activation, number)
@@ -264,7 +264,7 @@ def _name(segment: int, activation: Activation) -> str:
     if segment in declared:
         return declared[segment]
     model = activation.model
-    return model.segments[segment] if model is not None and segment < model.k else f"segment {segment}"
+    return model.segments[segment] if model is not None and segment in model.alive else f"segment {segment}"
 
 
 def centre_in_real_units(activation: Activation, segment: int) -> dict[str, float]:
@@ -274,7 +274,7 @@ def centre_in_real_units(activation: Activation, segment: int) -> dict[str, floa
     than the plain mean. Limits of a clip are not undone: nobody counts beyond them.
     """
     model = activation.model
-    assert model is not None  # asked of a model's segments only
+    assert model is not None and segment in model.alive  # asked of a model's segments only
     logged = {feature.name for feature in activation.features if feature.log1p}
     centre = {}
     for name, z, mean, scale in zip(model.columns, model.centers[segment], model.mean, model.scale, strict=True):

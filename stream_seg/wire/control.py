@@ -10,25 +10,27 @@ kind            written by                                          means
 ``end``         feeder                                              bounded input: nothing follows
 ``passed-day``  LABEL, into ``samples``                             every sample up to then has been sent
 ``apply``       apply, into ``samples``                             LEARN, number and publish this definition
+``order``       a person, into ``samples``                          LEARN, do this with the model versions
 ==============  ==================================================  =======================================
 """
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
 from stream_seg.core.activation import Activation
 from stream_seg.core.definition import Definition
+from stream_seg.core.model import ModelVersion
 from stream_seg.errors import Stop
 from stream_seg.ports import Message, Record
 
 HEADER = "ss-control"
 SOURCE = "ss-source"  # on records that INGEST wrote: <topic id>:<partition>:<offset> of the original
 
-ACTIVATE, TICK, SOURCES, PROGRESS, END, PASSED_DAY, APPLY = (
-    "activate", "tick", "sources", "progress", "end", "passed-day", "apply",
+ACTIVATE, TICK, SOURCES, PROGRESS, END, PASSED_DAY, APPLY, ORDER = (
+    "activate", "tick", "sources", "progress", "end", "passed-day", "apply", "order",
 )  # fmt: skip
 
 
@@ -65,6 +67,25 @@ class Apply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     who: str
     at: int
     why: str
+
+
+class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a person wants done with the model versions; `request` makes it recognisable when it is sent twice.
+
+    promote  put `model` in force, whichever version it is: customers adopt it on the daily walk, or now (`ramp`)
+    freeze   go on learning, publish nothing; thaw: publish by yourself again
+    retrain  refit now and propose what comes of it
+    """
+
+    request: str
+    kind: Literal["promote", "freeze", "thaw", "retrain"]
+    partitions: int
+    who: str
+    at: int
+    why: str
+    tier: str = "all"
+    model: ModelVersion | None = None
+    ramp: Literal["walk", "now"] = "walk"
 
 
 V = TypeVar("V")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
 import orjson
 
-from stream_seg.core.activation import Activation
-from stream_seg.core.model import Float64, ModelVersion
-from stream_seg.core.plan import Plan
+from stream_seg.core.definition import Definition
+from stream_seg.core.lineage import Change
+from stream_seg.core.model import Float64, Int64, ModelVersion
+from stream_seg.core.plan import Column
 from stream_seg.ports import Message
 from stream_seg.wire.output import DEFINITIONS, MODELS, cloud_event
 from stream_seg.wire.timestamps import rfc3339
@@ -19,13 +22,14 @@ LEARN_PROGRESS = "learn-progress"
 KEPT = 20  # entries of a segment's history
 
 
-class Happened(msgspec.Struct, frozen=True):
+class Happened(msgspec.Struct, frozen=True, omit_defaults=True):
     """One entry of a segment's history."""
 
     at: str
     change: str
     model_version: int
     name: str
+    of: list[str] | None = None
 
 
 def model_message(model: ModelVersion, name: str) -> Message:
@@ -35,63 +39,113 @@ def model_message(model: ModelVersion, name: str) -> Message:
     return Message(MODELS, key.encode(), msgspec.json.encode(model), headers)
 
 
-def definition_messages(
-    activation: Activation, plan: Plan, raw: Float64, x: Float64, history: dict[int, list[Happened]]
-) -> list[Message]:
-    """What each segment of a new version means, and the longer history of each (changed in place).
+@dataclass(frozen=True)
+class Described:
+    """What is needed to say what a version's segments mean.
 
-    raw  (customers, columns) the learner's table in real units; x: (customers, model columns) after clip and log1p
+    raw            (customers, columns) the learner's table in real units
+    before, after  the segment of each of them under the version before and under this one, (customers,); -1: none
+    lineage        what became of each segment
     """
-    model = activation.model
-    assert model is not None
-    nearest = _nearest(model, x)
-    population = raw.mean(axis=0)
-    levers = {lever.segment: lever for lever in activation.definition.levers}
-    at = rfc3339(activation.at)
+
+    model: ModelVersion
+    definition: Definition
+    columns: Sequence[Column]
+    raw: Float64
+    before: Int64
+    after: Int64
+    lineage: Sequence[Change]
+
+
+def definition_messages(
+    told: Described, history: dict[int, list[Happened]], *, announced: int, active_from: int
+) -> list[Message]:
+    """What each segment of a version means, and of those that it ends what became of them.
+
+    announced, active_from: ms. `history` of each segment grows (changed in place).
+    """
+    levers = {lever.segment: lever for lever in told.definition.levers}
+    names = dict(enumerate(told.model.segments))
+    last = {number: past[-1].name for number, past in history.items() if past}
     messages = []
-    for segment, name in enumerate(model.segments):
-        members = raw[nearest == segment]
-        centre = members.mean(axis=0) if len(members) else population
-        past = history.setdefault(segment, [])
-        change = "updated" if past else "created"
-        past.append(Happened(at, change, model.version, name))
+    for change in told.lineage:
+        number, past = change.segment, history.setdefault(change.segment, [])
+        name = names.get(number) or last.get(number, f"segment {number}")
+        at = rfc3339(announced)
+        past.append(Happened(at, change.kind, told.model.version, name, [str(other) for other in change.of] or None))
         del past[:-KEPT]
-        lever = levers.get(segment)
-        share = len(members) / len(raw)
+        lever = levers.get(number)
+        size = int(np.count_nonzero(told.after == number))
+        profile = _profile(told, number)
         body: dict[str, Any] = {
-            "tier": model.tier,
-            "segment": str(segment),
+            "tier": told.model.tier,
+            "segment": str(number),
             "name": name,
-            "description": f"{name[:1].upper()}{name[1:]}: {share:.0%} of the customers learned from.",
-            "size": len(members),
-            "share": round(share, 6),
-            "profile": {
-                column.name: {"center": float(centre[f]), "population": float(population[f])}
-                for f, column in enumerate(plan.columns[: raw.shape[1]])
-            },
+            "description": _description(name, size, told),
+            "what_changed": _what_changed(change, names, last),
+            "customers_affected": change.customers,
+            "size": size,
+            "share": round(size / len(told.raw), 6) if len(told.raw) else 0.0,
+            "profile": profile,
             "lever": lever.lever if lever else None,
             "owner": lever.owner if lever else None,
-            "active_from": at,
-            "model_version": model.version,
+            "announced_at": at,
+            "active_from": rfc3339(active_from),
+            "model_version": told.model.version,
             "history": [msgspec.to_builtins(entry) for entry in past],
-            "change": change,
+            "change": change.kind,
         }
-        key = f"{model.tier}:{segment}"
-        id_ = f"{key}:{model.version}"
-        headers = cloud_event("segment-definition", id_, activation.definition.name, at, key.encode())
+        key = f"{told.model.tier}:{number}"
+        id_ = f"{key}:{told.model.version}:{announced}"
+        headers = cloud_event("segment-definition", id_, told.definition.name, at, key.encode())
         messages.append(Message(DEFINITIONS, key.encode(), orjson.dumps(body), headers))
     return messages
 
 
-def _nearest(model: ModelVersion, x: Float64) -> Any:
-    """The segment of each row of x, (customers,)."""
-    scale = np.array(model.scale)
-    used = scale > 0
-    low = np.array([-np.inf if v is None else v for v in model.clip_low])
-    high = np.array([np.inf if v is None else v for v in model.clip_high])
-    z = (np.clip(x, low, high)[:, used] - np.array(model.mean)[used]) / scale[used]
-    centers = np.array(model.centers)[:, used]
-    return np.argmin(((z[:, None, :] - centers[None]) ** 2).sum(axis=2), axis=1)
+def _profile(told: Described, number: int) -> dict[str, dict[str, float | None]]:
+    """Feature -> its mean here, in the whole tier, and here before this version; null where nobody is."""
+    population = _means(told.raw)
+    here, before = _means(told.raw[told.after == number]), _means(told.raw[told.before == number])
+    return {
+        column.name: {"center": here[f], "population": population[f], "before": before[f]}
+        for f, column in enumerate(told.columns[: told.raw.shape[1]])
+    }
+
+
+def _means(raw: Float64) -> list[float | None]:
+    found: list[float | None] = raw.mean(axis=0).tolist() if len(raw) else [None] * raw.shape[1]
+    return found
+
+
+def _description(name: str, size: int, told: Described) -> str:
+    if not len(told.raw):
+        return f"{name[:1].upper()}{name[1:]}."
+    return f"{name[:1].upper()}{name[1:]}: {size / len(told.raw):.0%} of the customers learned from."
+
+
+def _what_changed(change: Change, names: dict[int, str], last: dict[int, str]) -> str:
+    """In words, what became of a segment.
+
+    >>> _what_changed(Change("split", 4, (1,), 120), {1: "regulars", 4: "night owls"}, {})
+    "split from segment 1 'regulars', with 120 customers of those learned from"
+    """
+    count = f"{change.customers:,} customers of those learned from"
+    others = ", ".join(f"segment {n} {(names.get(n) or last.get(n, ''))!r}" for n in change.of)
+    match change.kind:
+        case "created":
+            return f"new, with {count}"
+        case "emerged":
+            return f"new: customers of several segments, or of none, belong together now; {count}"
+        case "split":
+            return f"split from {others}, with {count}"
+        case "merged":
+            return f"merged into {others}: at least half of its {count} are there now"
+        case "retired":
+            return f"ended: its {count} are spread over other segments"
+        case "updated":
+            was, now = last.get(change.segment), names.get(change.segment)
+            renamed = f"; it was called {was!r}" if was and now and was != now else ""
+            return f"the same segment, learned anew: {count}{renamed}"
 
 
 def passed_message(partition: int, through: int) -> Message:

@@ -14,11 +14,13 @@ from stream_seg.core.activation import Activation
 from stream_seg.core.definition import DAY, Definition, Feature, Mapping, feature_set_version
 from stream_seg.core.emission import CAUSES
 from stream_seg.core.engine import compile_engine
+from stream_seg.core.lineage import Change
 from stream_seg.core.model import ModelVersion
 from stream_seg.ports import Message
 from stream_seg.wire import control
 from stream_seg.wire.customers import PLACEHOLDERS
-from stream_seg.wire.definitions import Happened, definition_messages, model_message, passed_message
+from stream_seg.wire.definitions import Described, Happened, definition_messages, model_message, passed_message
+from stream_seg.wire.drift import waiting_message
 from stream_seg.wire.output import Movement, label_message, movement_messages, sample_message
 from tests.contracts.examples import SCHEMAS as FILES
 from tests.contracts.examples import published
@@ -123,17 +125,27 @@ def test_a_sample_keeps_its_contract() -> None:
 def test_what_learn_publishes_keeps_its_contracts() -> None:
     raw = np.array([[5.0, 3_600.0], [0.0, 2e6], [4.0, 60.0]])
     history: dict[int, list[Happened]] = {}
-    plan = compile_engine([ACTIVATION]).plan
-    created = definition_messages(ACTIVATION, plan, raw, raw, history)
-    updated = definition_messages(ACTIVATION, plan, raw, raw, history)
+    columns = compile_engine([ACTIVATION]).plan.columns
+    nobody, all_in_0 = np.full(3, -1), np.zeros(3, np.int64)
+    kinds = (
+        [Change("created", 0, (), 2), Change("created", 1, (), 0)],
+        [Change("updated", 0, (), 2), Change("split", 1, (0,), 1), Change("retired", 2, (), 3)],
+        [Change("merged", 0, (1,), 2), Change("emerged", 1, (), 1)],
+    )
+    told = [Described(MODEL, DEFINITION, columns, raw, nobody, all_in_0, lineage) for lineage in kinds]
+    created, *later = [definition_messages(one, history, announced=NOON, active_from=NOON + DAY) for one in told]
     assert [message.key for message in created] == [b"all:0", b"all:1"]
-    for message in [*created, *updated]:
+    for message in [*created, *(message for messages in later for message in messages)]:
         assert refusals("output/segment-definitions.v1", message.value) == []
         assert refused_headers(message) == []
     model = model_message(MODEL, "shop")
     assert (model.topic, model.key) == ("models", b"all:1")
     assert refusals("output/models.v1", model.value) == []
     assert refused_headers(model) == []
+    waiting = waiting_message(MODEL, ACTIVATION, 0.31, held=False)
+    assert (waiting.topic, waiting.key) == ("drift-metrics", b"all")
+    assert refusals("output/drift-metrics.v1", waiting.value) == []
+    assert refused_headers(waiting) == []
     assert refusals("internal/learn-progress.v1", passed_message(0, NOON).value) == []
 
 
@@ -149,6 +161,7 @@ def test_what_learn_publishes_keeps_its_contracts() -> None:
         ("progress", control.Progress("q3lZ:0", NOON)),
         ("passed-day", control.PassedDay(3, 4, NOON)),
         ("apply", control.Apply("0b3f", 4, DEFINITION, "ann", NOON, "")),
+        ("order", control.Order("5a1f", "promote", 4, "ann", NOON, "", model=MODEL, ramp="now")),
     ],
 )
 def test_a_control_record_keeps_its_contract(name: str, value: msgspec.Struct) -> None:
@@ -167,6 +180,6 @@ def test_the_mapping_contract_has_the_parts_that_a_definition_takes() -> None:
 
 def test_a_control_header_is_listed_for_every_kind() -> None:
     kinds = {control.ACTIVATE, control.TICK, control.SOURCES, control.PROGRESS, control.END}
-    kinds |= {control.PASSED_DAY, control.APPLY}
+    kinds |= {control.PASSED_DAY, control.APPLY, control.ORDER}
     document = YAML(typ="safe").load(FILES / "asyncapi.yaml")
     assert set(document["components"]["schemas"]["controlHeaders"]["properties"]["ss-control"]["enum"]) == kinds

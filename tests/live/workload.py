@@ -27,7 +27,7 @@ features:
 - {name: silence, aggregate: recency, transform: [log1p]}
 - {name: habit, aggregate: decayed_sum, half_life: 2d}
 time: {evaluate_every: 1h, lateness: 2d}
-segments: {k: 3, warm_start: 30, publish_every: 4d, margin: 0.05}
+segments: {k: 3, warm_start: 30, publish_gain: 10, publish_every: 4d, margin: 0.05}
 """
 
 # Live input within a minute; a model is in force from the start (`given`).

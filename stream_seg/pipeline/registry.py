@@ -1,0 +1,230 @@
+"""What comes of what was learned: versions, proposals that wait, activations. And what people order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from stream_seg.core.activation import Activation
+from stream_seg.core.definition import Definition
+from stream_seg.core.engine import compile_engine
+from stream_seg.core.lineage import Change, by_number
+from stream_seg.core.model import ModelVersion
+from stream_seg.core.succession import succeed
+from stream_seg.pipeline.learn_state import Memory, Proposal, Request, Table
+from stream_seg.pipeline.training import Training
+from stream_seg.pipeline.versions import propose, put_in_force
+from stream_seg.ports import Message
+from stream_seg.wire import control
+from stream_seg.wire.definitions import Described, definition_messages, model_message
+from stream_seg.wire.drift import waiting_message
+
+EVENTS = "events"
+REQUESTS = 20  # the last that people asked for, kept so that one sent twice counts once
+LEARNER = "learn"  # who decides where no person does
+
+
+class Registry:
+    """The versions of one tier. Every method gives what LEARN is to say."""
+
+    def __init__(self, memory: Memory, table: Table) -> None:
+        self.memory = memory
+        self.table = table
+
+    def compile(self, activation: Activation) -> None:
+        """Sets everything up for an activation; the learner goes on from its written state."""
+        definition = activation.definition
+        self.table.limit = definition.learning.table
+        if self.table.period != definition.learn_every:
+            self.table.period = definition.learn_every
+            self.table.arrange(self.memory.state.learned)
+        self.training = Training(compile_engine([activation]), self.table, self.memory.state.tier, self.memory.learner)
+
+    def dump(self) -> None:
+        """Writes the learner's state down where it will be stored."""
+        if self.memory.activation is not None:
+            self.memory.learner = self.training.dump()
+
+    # --- definitions
+
+    def first(self, activation: Activation) -> None:
+        """An activation that a person wrote into every log; later ones are numbered here."""
+        state, current = self.memory.state, self.memory.activation
+        if current is not None and activation.number <= current.number:
+            return
+        self.memory.activation = activation
+        state.layout = activation.layout
+        if activation.model is not None:
+            state.tier.versions = max(state.tier.versions, activation.model.version)
+            state.tier.free = max(state.tier.free, activation.model.k)
+        self.compile(activation)
+
+    def changed(self, wish: control.Apply) -> list[Message]:
+        """A changed definition: numbered, the old model kept at work until a new one is learned."""
+        state, current = self.memory.state, self.memory.activation
+        if current is None or self._known(wish.request):
+            return []
+        following = succeed(current, wish.definition, who=wish.who, at=wish.at, why=wish.why)
+        if following.feature_set_version != current.feature_set_version:
+            state.layout = following.layout
+            state.tier.ready = state.learned + max((f.window or 0 for f in following.definition.features), default=0)
+            self.table.clear()
+            self.training.learner = self.memory.proposal = None
+        elif _begins_anew(current.definition, wish.definition):
+            self.training.learner = None
+        state.partitions = wish.partitions
+        self._answer(wish.request, f"activation {following.number} is in force")
+        messages = self._activate(following)
+        if wish.definition.levers != current.definition.levers and following.model is not None:
+            messages += self._describe(following.model, None, wish.at, wish.at)
+        return messages
+
+    # --- a day
+
+    def boundary(self, day: int) -> list[Message]:
+        """Learns one day, and puts in force what is due."""
+        memory = self.memory
+        previous, memory.state.learned = memory.state.learned, day
+        announced = memory.proposal if memory.proposal and memory.proposal.from_ else None
+        worth = self.training.day(previous, day, memory.proposal.model if memory.proposal else None)
+        if announced is not None:
+            return self._come(announced, day) if day >= announced.from_ else []
+        return self._propose(day, worth) if worth else []
+
+    def _propose(self, day: int, why: str) -> list[Message]:
+        """A new version: in force at once, announced, or waiting for a person."""
+        assert self.memory.activation is not None
+        rules, in_force = self.memory.activation.definition.learning, self.memory.activation.model
+        proposal = propose(self.training, day, why)
+        said = [model_message(proposal.model, self.memory.activation.definition.name)]
+        held = self.memory.state.tier.held and in_force is not None
+        if held or proposal.moves > rules.max_model_moves:
+            self.memory.proposal = proposal
+            return [*said, waiting_message(proposal.model, self.memory.activation, proposal.moves, held=held)]
+        if rules.notice and in_force is not None:
+            self.memory.proposal = msgspec.structs.replace(proposal, from_=day + rules.notice)
+            return [*said, *self._describe(proposal.model, proposal.lineage, day, day + rules.notice)]
+        return [*said, *self._describe(proposal.model, proposal.lineage, day, day), *self._come(proposal, day)]
+
+    def _come(self, proposal: Proposal, day: int) -> list[Message]:
+        """A proposal comes into force."""
+        assert self.memory.activation is not None
+        self.memory.proposal = None
+        model = proposal.model
+        why = f"version {model.version}: {proposal.why}"
+        return self._activate(put_in_force(self.memory.activation, model, who=LEARNER, at=day, why=why))
+
+    # --- orders
+
+    def obey(self, order: control.Order) -> list[Message]:
+        """What a person ordered, once; the answer stands in the slot's state for whoever ordered it."""
+        if self.memory.activation is None or self._known(order.request):
+            return []
+        self.memory.state.partitions = order.partitions
+        match order.kind:
+            case "promote":
+                return self._promote(order)
+            case "freeze" | "thaw":
+                return self._hold(order, on=order.kind == "freeze")
+            case "retrain":
+                return self._retrain(order)
+
+    def _promote(self, order: control.Order) -> list[Message]:
+        """Puts a version in force that was made before. One that the learner did not just propose is held on to."""
+        current, tier, model = self.memory.activation, self.memory.state.tier, order.model
+        assert current is not None
+        if model is None or model.version > tier.versions or model != model.verify():
+            self._answer(order.request, "refused: there is no such version")
+            return []
+        if model.feature_set_version != current.feature_set_version:
+            self._answer(
+                order.request,
+                f"refused: version {model.version} was learned on other features "
+                f"({model.feature_set_version}, in force are {current.feature_set_version})",
+            )
+            return []
+        if current.model == model:
+            self._answer(order.request, f"version {model.version} is in force already")
+            return []
+        proposal, self.memory.proposal = self.memory.proposal, None
+        newest = proposal is not None and proposal.model == model
+        tier.held = not newest
+        lineage = proposal.lineage if proposal and newest else None
+        following = put_in_force(current, model, who=order.who, at=order.at, why=order.why, ramp=order.ramp)
+        held = "" if newest else "; nothing newer is published by itself until `stream-seg model thaw`"
+        self._answer(order.request, f"version {model.version} is in force with activation {following.number}{held}")
+        described = self._describe(model, lineage, order.at, order.at)
+        return [*described, *self._activate(following)]
+
+    def _hold(self, order: control.Order, *, on: bool) -> list[Message]:
+        tier, proposal = self.memory.state.tier, self.memory.proposal
+        tier.held = on
+        if on and proposal is not None:
+            self.memory.proposal = msgspec.structs.replace(proposal, from_=0)
+        said = "learning goes on, no version is published by itself" if on else "versions are published by themselves"
+        self._answer(order.request, said)
+        return []
+
+    def _retrain(self, order: control.Order) -> list[Message]:
+        """A refit now, on what was learned up to the last boundary; proposed however little better it is."""
+        day = self.memory.state.learned
+        if self.training.learner is None or not self.training.table.members:
+            self._answer(order.request, "refused: there is no learner yet; it begins once enough customers are known")
+            return []
+        self.training.retrain(day)
+        messages = self._propose(day, f"{order.who} asked for it: {order.why}")
+        waiting = self.memory.proposal is not None
+        self._answer(
+            order.request,
+            f"version {self.memory.state.tier.versions} is {'proposed and waits' if waiting else 'in force'}",
+        )
+        return messages
+
+    # --- what they share
+
+    def _known(self, request: str) -> bool:
+        return any(one.id == request for one in self.memory.state.requests)
+
+    def _answer(self, request: str, said: str) -> None:
+        state = self.memory.state
+        state.requests = [*state.requests[1 - REQUESTS :], Request(request, said)]
+
+    def _describe(
+        self, model: ModelVersion, lineage: Sequence[Change] | None, announced: int, active_from: int
+    ) -> list[Message]:
+        """What the segments of a version mean; without a lineage it is by their numbers."""
+        assert self.memory.activation is not None
+        in_force = self.memory.activation.model
+        training, samples = self.training, self.table.latest(self.memory.state.learned)
+        before = training.labels(samples)
+        after = training.labels_under(model, samples)
+        if lineage is None:
+            lineage = by_number(before, after, in_force.alive if in_force else (), model.alive)
+        told = Described(
+            model=model,
+            definition=self.memory.activation.definition,
+            columns=training.engine.plan.columns,
+            raw=training.raw(samples),
+            before=before,
+            after=after,
+            lineage=lineage,
+        )
+        return definition_messages(told, self.memory.state.tier.history, announced=announced, active_from=active_from)
+
+    def _activate(self, activation: Activation) -> list[Message]:
+        """Puts an activation in force here, and in every events partition."""
+        self.dump()
+        self.memory.activation = activation
+        self.compile(activation)
+        return [
+            control.control(EVENTS, control.ACTIVATE, activation, partition)
+            for partition in range(self.memory.state.partitions)
+        ]
+
+
+def _begins_anew(before: Definition, after: Definition) -> bool:
+    """Whether what a learner knows is of no use under the changed rules."""
+    return any(
+        getattr(before.learning, rule) != getattr(after.learning, rule) for rule in ("k", "learner", "seed", "options")
+    )

@@ -1,0 +1,178 @@
+"""How one tier's segments are learned: its table, its learner, and whether what it learned is worth publishing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from stream_seg.core.clustering import Clusterer, learner
+from stream_seg.core.decision import nearest_segments
+from stream_seg.core.definition import DAY
+from stream_seg.core.engine import Engine
+from stream_seg.core.keyed import Fitted, inertia
+from stream_seg.core.measures import transform
+from stream_seg.core.model import Float64, InForce, Int64, ModelArrays, ModelVersion, model_arrays
+from stream_seg.core.plan import Column
+from stream_seg.core.scaling import Scaler
+from stream_seg.pipeline.learn_state import Sample, Table, TierState
+
+KEPT_FOR = 90 * DAY  # a customer silent for longer does not shape segments
+YOUNG = 4  # while it is young, a learner is refitted whenever it is older by a quarter
+
+
+class Training:
+    """One tier's learning under one activation. `state` is changed in place; the learner's is dumped by `dump`."""
+
+    def __init__(self, engine: Engine, table: Table, state: TierState, learned: bytes | None) -> None:
+        self.engine = engine
+        self.table = table
+        self.state = state
+        self.rules = engine.activation.definition.learning
+        # Retained features stand last in a sample, and only the old model needs them.
+        own = {feature.name for feature in engine.activation.definition.features}
+        self.own = sum(column.feature.name in own for column in engine.plan.columns)
+        self.used = engine.plan.distance[: self.own]
+        self.learner: Clusterer | None = None
+        if learned is not None:
+            self.learner = self._new_learner()
+            self.learner.load(learned)
+
+    def _new_learner(self) -> Clusterer:
+        return learner(int(self.used.sum()), self.rules)
+
+    def dump(self) -> bytes | None:
+        return None if self.learner is None else self.learner.dump()
+
+    # --- a day
+
+    def day(self, previous: int, day: int, proposed: ModelVersion | None) -> str | None:
+        """Learns what is dated after `previous` and up to `day`; why a version is worth publishing, if it is.
+
+        `proposed`: a version that is made already and waits.
+        """
+        self.table.close(day)
+        worth = self._begin(day) if self.learner is None else self._go_on(self.learner, previous, day, proposed)
+        self.table.prune(day, day - KEPT_FOR)
+        return worth
+
+    def _begin(self, day: int) -> str | None:
+        """The first segments, once enough different customers are known and new features have filled."""
+        state, latest = self.state, self.table.latest(day)
+        if len(latest) < max(self.rules.warm_start, self.rules.k) or day < state.ready:
+            return None
+        state.low, state.high = [], []
+        self._find_clips(self.vectors(latest))
+        x = self.vectors(latest)
+        if len(np.unique(x, axis=0)) < self.rules.k:
+            return None
+        self.learner = self._new_learner()
+        self.learner.begin(x)
+        state.began = state.refitted = day
+        return f"learned from {len(latest)} customers"
+
+    def _go_on(self, learning: Clusterer, previous: int, day: int, proposed: ModelVersion | None) -> str | None:
+        """One day more, and a refit where it is time."""
+        state = self.state
+        news, latest = self.table.between(previous, day), self.table.latest(day)
+        if not latest:
+            return None
+        learning.learn(self.vectors(news), self.vectors(latest))
+        refit = day - state.refitted >= min(self.rules.retrain_every, max(DAY, (day - state.began) // YOUNG))
+        if refit:
+            self.retrain(day)
+        return self._worth(day, proposed or self.engine.activation.model)
+
+    def retrain(self, day: int) -> None:
+        """A refit, from the newest vector of every customer up to `day`."""
+        assert self.learner is not None
+        latest = self.table.latest(day)
+        self._find_clips(self._unclipped(latest))
+        self.learner.refit(self.vectors(latest))
+        self.state.refitted = day
+
+    def _worth(self, day: int, published: ModelVersion | None) -> str | None:
+        """Why what was learned should follow what was published last, if it should."""
+        assert self.learner is not None
+        rules = self.rules
+        if published is None or not self._comparable(published):
+            return "learned on the features that are in force now"
+        fitted, x = self.learner.fitted(), self.vectors(self.table.latest(day))
+        now, would = inertia(fitted_of(published), x, fitted.scaler), inertia(fitted, x, fitted.scaler)
+        if now > (1.0 + rules.publish_gain) * would:
+            return f"the version in force had {now / would - 1.0:.1%} more inertia" if would else "all is explained"
+        if rules.publish_every and day - self.state.published >= rules.publish_every:
+            return "the version in force was old enough"
+        return None
+
+    def _comparable(self, published: ModelVersion) -> bool:
+        """Whether a published version is about the vectors that are learned from now."""
+        activation = self.engine.activation
+        columns = tuple(column.name for column in self.columns_used)
+        return published.feature_set_version == activation.feature_set_version and published.columns == columns
+
+    # --- vectors
+
+    @property
+    def columns_used(self) -> tuple[Column, ...]:
+        """The learner's columns."""
+        return tuple(column for column, used in zip(self.engine.plan.columns, self.used, strict=False) if used)
+
+    def vectors(self, samples: Sequence[Sample]) -> Float64:
+        """Samples as the learner sees them: after clip and log1p, only what is in the distance."""
+        x = self._unclipped(samples)
+        return np.clip(x, *self.clips()) if self.state.low else x
+
+    def _unclipped(self, samples: Sequence[Sample]) -> Float64:
+        return np.ascontiguousarray(self._transformed(self.raw(samples))[:, self.used])
+
+    def _transformed(self, raw: Float64) -> Float64:
+        x = np.empty_like(raw)
+        transform(self.engine.plan.arrays, raw, x)
+        return x
+
+    def raw(self, samples: Sequence[Sample]) -> Float64:
+        """Samples in real units, (samples, own columns); what was retained for an older model is left out."""
+        return np.array([s.vector[: self.own] for s in samples], np.float64).reshape(len(samples), self.own)
+
+    def labels(self, samples: Sequence[Sample]) -> Int64:
+        """The nearest segment of the version in force for each sample.
+
+        -1: there is none, or the sample is without a feature that only that version needs.
+        """
+        return self._nearest(self.engine.models, samples)
+
+    def labels_under(self, model: ModelVersion, samples: Sequence[Sample]) -> Int64:
+        """The nearest segment of another version, of the features that are in force."""
+        return self._nearest(model_arrays([InForce(0, model, 0.0, 0)], self.engine.plan.names), samples)
+
+    def _nearest(self, models: ModelArrays, samples: Sequence[Sample]) -> Int64:
+        columns = len(self.engine.plan.columns)
+        whole = np.array([len(sample.vector) >= columns for sample in samples], np.bool_)
+        raw = np.zeros((len(samples), columns))
+        for i in np.flatnonzero(whole).tolist():
+            raw[i] = samples[i].vector[:columns]
+        segments = nearest_segments(models, 0, self._transformed(raw))
+        segments[~whole] = -1
+        return segments
+
+    def clips(self) -> tuple[Float64, Float64]:
+        """The learned limits per used column; infinite where none were asked for."""
+        state, n = self.state, int(self.used.sum())
+        if not state.low:
+            return np.full(n, -np.inf), np.full(n, np.inf)
+        return np.array(state.low), np.array(state.high)
+
+    def _find_clips(self, x: Float64) -> None:
+        """Learns the quantile limits that features ask for, from x before clipping."""
+        asked = [column.feature.quantile_clip for column in self.columns_used]
+        if any(asked):
+            bounds = [np.quantile(x[:, f], q) if q else (-np.inf, np.inf) for f, q in enumerate(asked)]
+            self.state.low = [float(low) for low, _ in bounds]
+            self.state.high = [float(high) for _, high in bounds]
+
+
+def fitted_of(model: ModelVersion) -> Fitted:
+    """The segments that a version has, as a learner gives them."""
+    scaler = Scaler(np.array(model.mean), np.array(model.scale))
+    return Fitted(scaler, np.array([center for center in model.centers if center]))
