@@ -13,6 +13,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from stream_seg.config import rules
 from stream_seg.config.definition import build
 from stream_seg.config.environment import override, put, section_in
+from stream_seg.config.notices import notice
 from stream_seg.config.problems import KeyPath, Problems, choose, dotted
 from stream_seg.config.scalars import shown
 from stream_seg.config.sections import (
@@ -34,6 +35,7 @@ class Config:
     """A whole configuration. Only `definition` decides anything; the rest says where to run and how.
 
     input_topics  the product topics that INGEST reads; empty when producers write into `events` themselves
+    notices       what is right and still worth a look, each as ``file:line:column: key: what``
     path          the file that it was read from
     """
 
@@ -43,6 +45,7 @@ class Config:
     run: RunSettings
     input_topics: tuple[str, ...]
     path: Path
+    notices: tuple[str, ...] = ()
 
 
 def load(path: Path, env: Mapping[str, str], overrides: Mapping[KeyPath, Any] | None = None) -> Config:
@@ -68,6 +71,8 @@ def load(path: Path, env: Mapping[str, str], overrides: Mapping[KeyPath, Any] | 
     definition = build(document)
     rules.check_fields(definition, checker.tell)
     problems.raise_if_any()
+    notices = Problems(str(path))
+    notice(definition, _Checker(source, origin, notices).tell)
     return Config(
         definition=definition,
         kafka=document.kafka,
@@ -75,6 +80,7 @@ def load(path: Path, env: Mapping[str, str], overrides: Mapping[KeyPath, Any] | 
         run=document.run,
         input_topics=tuple(document.input.topics),
         path=path,
+        notices=tuple(notices.lines()),
     )
 
 

@@ -190,8 +190,11 @@ class LeverSection(Section):
 
     segment: Annotated[int, in_range(0, 63), Kind("whole number")] = Field(description="number of the segment, from 0")
     name: Text | None = Field(default=None, description="replaces the automatic name")
-    lever: Text | None = Field(default=None, description="what to do for these customers")
+    lever: Text | None = Field(
+        default=None, description="what is done differently for these customers; without one the segment is academic"
+    )
     owner: Text | None = Field(default=None, description="who does it")
+    question: Text | None = Field(default=None, description="the question that the segment answers")
 
 
 class Document(Section):

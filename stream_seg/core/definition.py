@@ -85,12 +85,19 @@ class Feature(_Value, frozen=True, kw_only=True):
 
 
 class Lever(_Value, frozen=True, kw_only=True):
-    """What a person declares about one segment: its name (overrides the automatic one), lever and owner."""
+    """What a person declares about one segment.
+
+    name      overrides the automatic one
+    lever     what is done differently for its customers; without one the segment is academic
+    owner     who does it
+    question  what the segment answers
+    """
 
     segment: int
     name: str | None = None
     lever: str | None = None
     owner: str | None = None
+    question: str | None = None
 
 
 class Learning(_Value, frozen=True, kw_only=True):

@@ -69,7 +69,10 @@ class CustomerAnswer(TypedDict):
 
 
 class SegmentAnswer(TypedDict):
-    """One segment: its customers, its share of the labelled ones, its profile (feature -> value in raw units)."""
+    """One segment: its customers, its share of the labelled ones, its profile (feature -> value in raw units).
+
+    lever, owner, question   as declared; a segment without a lever is academic
+    """
 
     segment: int
     name: str
@@ -78,6 +81,7 @@ class SegmentAnswer(TypedDict):
     profile: dict[str, float]
     lever: str | None
     owner: str | None
+    question: str | None
 
 
 class SegmentsAnswer(TypedDict):

@@ -255,6 +255,7 @@ def _segment(
         profile=profile,
         lever=lever.lever if lever else None,
         owner=lever.owner if lever else None,
+        question=lever.question if lever else None,
     )
 
 

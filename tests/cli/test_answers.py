@@ -44,6 +44,7 @@ HERE: SegmentsAnswer = {
             "profile": {"orders_30d": 12.4, "silence": 86400.0},
             "lever": "early access",
             "owner": None,
+            "question": "Who comes back by itself?",
         },
         {
             "segment": 1,
@@ -53,6 +54,7 @@ HERE: SegmentsAnswer = {
             "profile": {"orders_30d": 0.0, "silence": 4233600.5},
             "lever": None,
             "owner": None,
+            "question": None,
         },
     ],
     "customers": 2010,
@@ -107,9 +109,9 @@ def test_segments_are_shown_with_size_share_and_profiles_side_by_side() -> None:
         == """\
 2,010 customers, 10 without a segment; model 3
 
-segment  name        customers  share  lever         owner
-      0  Regulars        1,204  60.2%  early access  –
-      1  Gone quiet        796  39.8%  –             –
+segment  name        customers  share  lever         owner  question
+      0  Regulars        1,204  60.2%  early access  –      Who comes back by itself?
+      1  Gone quiet        796  39.8%  –             –      –
 
 profile          0            1
 orders_30d    12.4            0
