@@ -24,7 +24,9 @@ from stream_seg.config.sections import (
 )
 from stream_seg.config.settings import KafkaSettings, RedisSettings, RunSettings
 from stream_seg.config.source import Source, read
+from stream_seg.config.views import check_views, views_of
 from stream_seg.core.definition import Definition
+from stream_seg.core.views import View
 
 DEFAULT_FILE = Path("segmentation.yaml")
 _S = TypeVar("_S", bound=BaseModel)
@@ -35,6 +37,7 @@ class Config:
     """A whole configuration. Only `definition` decides anything; the rest says where to run and how.
 
     input_topics  the product topics that INGEST reads; empty when producers write into `events` themselves
+    views         what can be asked about customers
     notices       what is right and still worth a look, each as ``file:line:column: key: what``
     path          the file that it was read from
     """
@@ -45,6 +48,7 @@ class Config:
     run: RunSettings
     input_topics: tuple[str, ...]
     path: Path
+    views: tuple[View, ...] = ()
     notices: tuple[str, ...] = ()
 
 
@@ -70,6 +74,7 @@ def load(path: Path, env: Mapping[str, str], overrides: Mapping[KeyPath, Any] | 
     assert document is not None  # else there was a problem
     definition = build(document)
     rules.check_fields(definition, checker.tell)
+    check_views(document.views, definition.features, checker.tell)
     problems.raise_if_any()
     notices = Problems(str(path))
     notice(definition, _Checker(source, origin, notices).tell)
@@ -80,6 +85,7 @@ def load(path: Path, env: Mapping[str, str], overrides: Mapping[KeyPath, Any] | 
         run=document.run,
         input_topics=tuple(document.input.topics),
         path=path,
+        views=views_of(document.views, definition.features),
         notices=tuple(notices.lines()),
     )
 

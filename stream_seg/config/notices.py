@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stream_seg.config.rules import Tell
+from stream_seg.config.problems import Tell
 from stream_seg.core.definition import Definition
 from stream_seg.core.naming import MOST_WORDS
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import zoneinfo
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from stream_seg.config.problems import KeyPath, choose
+from stream_seg.config.problems import KeyPath, Tell, choose
 from stream_seg.config.scalars import FromEnvironment, written
 from stream_seg.config.sections import FeatureSection, TimeSection
 from stream_seg.core.definition import DAY, SECOND, Definition
 from stream_seg.core.expression import ExpressionError, collect, compile_conditions, parse
 from stream_seg.core.grammar import check_field
-
-Tell = Callable[..., None]  # tell(path, text, *, key=False, offset=0)
 
 
 class Parts(NamedTuple):

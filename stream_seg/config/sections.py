@@ -20,6 +20,7 @@ from stream_seg.config.scalars import (
 from stream_seg.config.section import Section, Words, in_range
 from stream_seg.config.settings import KafkaSettings, RedisSettings, RunSettings
 from stream_seg.config.transforms import Transforms, pair_of_names
+from stream_seg.config.views import ViewSection
 from stream_seg.core.definition import DAY, MINUTE, SECOND
 
 AGGREGATES = (
@@ -206,6 +207,9 @@ class Document(Section):
     time: TimeSection = Field(default=TimeSection(), description="time zone, lateness, grids")
     segments: SegmentsSection = Field(default=SegmentsSection(), description="number of segments, learning, movement")
     levers: list[LeverSection] = Field(default=[], description="names, levers and owners of segments")
+    views: list[ViewSection] = Field(
+        default=[], description="questions about customers; default: three ready-made ones"
+    )
     kafka: KafkaSettings = Field(default=KafkaSettings(), description="the broker")
     redis: RedisSettings = Field(default=RedisSettings(), description="the store")
     run: RunSettings = Field(default=RunSettings(), description="one worker process")
