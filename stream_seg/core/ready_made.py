@@ -22,8 +22,8 @@ def ready_made(features: Sequence[Feature]) -> tuple[View, ...]:
     """
     trend = {"customer.trend": 1.0} if "customer.trend" in terms_of(features) else {}
     # Who has been gone for long has a low trend for ever: only of those who still do something does it say anything.
-    falling = " or customer.trend <= -0.5 and customer.activity >= -0.5" if trend else ""
-    rising = " or customer.trend >= 0.5" if trend else ""
+    falling = " or customer.trend <= -1 and customer.activity >= -0.5" if trend else ""
+    rising = " or customer.trend >= 1" if trend else ""
     return (
         View(
             name="drifting-away",

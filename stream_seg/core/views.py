@@ -79,7 +79,7 @@ WORDS = {
     "segment.confidence": Term("number", "1 at its centre, 0.5 where the runner-up fits as well"),
     "segment.margin": Term("number", "0 on the border to the runner-up, towards 1 far from it"),
     "moved.from": Term("segment", "the segment that the customer was in before it moved lately"),
-    "moved.cause": Term("cause", "`event`: it last moved by what it did; `time`: by silence", ("event", "time")),
+    "moved.cause": Term("cause", "`event`: it last moved by what it did; `time`: as time passed", ("event", "time")),
     "moved.ago": Term("time", "its last movement was so long ago"),
     "moved.change": Term("number", "its activity less that of the centre of `moved.from`"),
     "customer.age": Term("time", "its first event was so long ago"),
