@@ -51,7 +51,8 @@ def test_segments_without_a_lever_are_told_with_their_place(path: Path, rest: st
 
 
 def test_words_that_no_name_has_room_for_are_told(path: Path) -> None:
-    wordy = "- {name: a, aggregate: recency, words: {high: have not been here for a long time, low: were here}}\n"
+    words = "{high: have not been here for a long time, low: have just been here once again}"
+    wordy = f"- {{name: a, aggregate: recency, words: {words}}}\n"
     path.write_text(HEAD.replace("segments", wordy + "segments") + LEVERS)
     (line,) = load(path, {}).notices
     assert line.startswith(f"{path}:4:47: features[1].words.high: 8 words, and a segment's name has 6 at most")

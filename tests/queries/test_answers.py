@@ -177,6 +177,7 @@ def test_segments_count_everybody_once_and_tell_what_was_declared(shop: Shop) ->
     assert sum(one["share"] for one in here["segments"]) == pytest.approx(1, abs=1e-5)
     declared = here["segments"][1]
     assert (declared["name"], declared["lever"], declared["owner"]) == ("The Ones", "thank them", "crm")
+    assert [one["question"] for one in here["segments"]] == [None, "Who stays?", None]
     causes: dict[str, int] = {}
     for movement in shop.movements:
         causes[movement["cause"]] = causes.get(movement["cause"], 0) + 1
