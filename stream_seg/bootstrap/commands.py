@@ -17,13 +17,14 @@ from stream_seg.bootstrap.connect import broker_of, now
 from stream_seg.bootstrap.definition import begin, put_in_force
 from stream_seg.bootstrap.demo import run_demo
 from stream_seg.bootstrap.offline import run_replay
-from stream_seg.bootstrap.queries import ask_customer, ask_segments
+from stream_seg.bootstrap.queries import ask_customer, ask_segments, ask_who
 from stream_seg.bootstrap.saying import say
 from stream_seg.bootstrap.servers import create_product_topics, create_topics, on_servers, worker_environment
 from stream_seg.bootstrap.supervisor import Supervisor
 from stream_seg.config import Config
+from stream_seg.core.views import View
 from stream_seg.errors import StreamSegError
-from stream_seg.pipeline.answers import CustomerAnswer, SegmentsAnswer
+from stream_seg.pipeline.answers import CustomerAnswer, SegmentsAnswer, WhoAnswer
 from stream_seg.pipeline.diagnosis import (
     Finding,
     TopicFault,
@@ -107,6 +108,11 @@ def customer(config: Config, customer_id: str) -> CustomerAnswer | None:
 def segments(config: Config) -> SegmentsAnswer:
     """Who is here, segment by segment."""
     return ask_segments(config)
+
+
+def who(config: Config, view: View, limit: int) -> WhoAnswer:
+    """Who is in a view, the first `limit` of them."""
+    return ask_who(config, view, limit)
 
 
 def doctor(config: Config) -> list[Finding]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -12,11 +14,15 @@ from stream_seg.adapters.redis.inspection import RedisInspection
 from stream_seg.bootstrap.reading import whole_topic
 from stream_seg.config import Config
 from stream_seg.core.hashing import partition_of
+from stream_seg.core.views import View
 from stream_seg.errors import Stop, StreamSegError
-from stream_seg.pipeline.answers import CustomerAnswer, SegmentsAnswer
+from stream_seg.pipeline.answers import CustomerAnswer, SegmentsAnswer, WhoAnswer
 from stream_seg.pipeline.queries import PartitionFacts, customer_answer, partitions_of, segments_answer
+from stream_seg.pipeline.who import Ranking
 from stream_seg.ports import Slot
 from stream_seg.wire.output import DEFINITIONS
+
+PAGE = 500  # customers of one question to Redis: some hundred kilobytes at most
 
 
 def ask_customer(config: Config, customer_id: str) -> CustomerAnswer | None:
@@ -55,6 +61,42 @@ async def _segments(config: Config) -> SegmentsAnswer:
     finally:
         await inspection.close()
     return segments_answer(facts, await _definitions(config))
+
+
+def ask_who(config: Config, view: View, limit: int) -> WhoAnswer:
+    """Who is in a view, the first `limit` of them. Asks Redis alone, page by page."""
+    return asyncio.run(_who(config, view, limit))
+
+
+async def _who(config: Config, view: View, limit: int) -> WhoAnswer:
+    inspection = RedisInspection(config.redis.connection_url, config.definition.name)
+    ranking = Ranking(view, limit)
+    try:
+        for partition in range(await _partitions(inspection, config)):
+            slot, after = Slot("label", partition), -1
+            while page := await inspection.ring(slot, after, PAGE):
+                ids = [customer for customer, _ in page]  # more than PAGE where many share the last position
+                for at in range(0, len(ids), PAGE):
+                    await _look(inspection, slot, ids[at : at + PAGE], ranking)
+                after = page[-1][1]
+    finally:
+        await inspection.close()
+    return ranking.answer()
+
+
+async def _look(inspection: RedisInspection, slot: Slot, customers: Sequence[bytes], ranking: Ranking) -> None:
+    """One page. What Redis took for it, it has at least as long for the workers before the next one."""
+    began = time.monotonic()
+    records = await inspection.records(slot, customers)
+    meta = await inspection.meta(slot)
+    read = time.monotonic()
+    wanted = ranking.bring(customers, records, meta)
+    again = time.monotonic()
+    histories = await inspection.histories(slot, wanted)
+    took = time.monotonic() - again + read - began
+    judging = time.monotonic()
+    ranking.judge(histories)
+    await asyncio.sleep(max(took - (time.monotonic() - judging), 0))
 
 
 async def _partitions(inspection: RedisInspection, config: Config) -> int:

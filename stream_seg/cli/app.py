@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stream_seg.cli import apply, config, customer, demo, doctor, replay, run, segments, topics
+from stream_seg.cli import apply, config, customer, demo, doctor, replay, run, segments, topics, who
 
 app = typer.Typer(name="stream-seg", rich_markup_mode=None, add_completion=False)
 
@@ -44,13 +44,14 @@ def root(
       stream-seg topics create                   the topics that it needs
       stream-seg run                             all stages, one worker each
       stream-seg customer ann                    who she is, and why
+      stream-seg who drifting-away               whom to call, and why
     """
     context.obj = json
     if context.invoked_subcommand is None:
         print(context.get_help())
 
 
-for module in (run, apply, demo, replay, customer, segments, doctor):
+for module in (run, apply, demo, replay, customer, segments, who, doctor):
     module.register(app)
 app.add_typer(topics.app, name="topics", short_help="Makes the topics that a segmentation needs.")
 app.add_typer(config.app, name="config", short_help="Checks a configuration.")

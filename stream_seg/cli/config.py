@@ -36,16 +36,20 @@ def check(
 ) -> None:
     """Reads a configuration and tells every mistake in it, as `file:line:column: key: what is wrong, remedy`.
 
-    Opens no connection. Exits with 2 when there is a mistake. All keys are explained in docs/configuration.md.
+    Opens no connection. Exits with 2 when there is a mistake. What is right and still worth a look follows as lines of
+    the same form: segments without a lever are academic. All keys are explained in docs/configuration.md.
 
     \b
     Examples:
       stream-seg config check
       stream-seg config check shop.yaml
       stream-seg config check shop.yaml --json | jq -r '.error.problems[]'
+      stream-seg config check shop.yaml --json | jq '.academic'
     """
     out = output(context, json=json)
-    definition = read_config(file).definition
+    settings = read_config(file)
+    definition = settings.definition
+    from stream_seg.config.notices import academic
     from stream_seg.core.definition import feature_set_version
 
     version = feature_set_version(definition)
@@ -57,8 +61,10 @@ def check(
         "features": names,
         "k": definition.learning.k,
         "learner": definition.learning.learner,
+        "academic": academic(definition),
+        "notices": list(settings.notices),
     }
     text = (
         f"{file}: fine. {definition.name}: {len(names)} features (version {version}), {definition.learning.k} segments."
     )
-    out.result(document, text)
+    out.result(document, "\n".join([text, *settings.notices]))

@@ -77,6 +77,18 @@ def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
     return "\n".join(lines)
 
 
+def span(seconds: float) -> str:
+    """A length of time as people say it, in its largest unit.
+
+    >>> span(1_036_800), span(90_000.0), span(59), span(0.0)
+    ('12d', '25h', '59s', '0s')
+    """
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.0f}{unit}"
+    return f"{seconds:.0f}s"
+
+
 def amount(value: float | str | None) -> str:
     """A value as people read it.
 

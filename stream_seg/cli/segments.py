@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def segments(context: typer.Context, config: ConfigFile = DEFAULT_CONFIG, *, json: Json = False) -> None:
-    """Shows who is here: each segment with its name, size, share, profile and lever.
+    """Shows who is here: each segment with its name, size, share, lever and profile.
 
     A profile is the mean of the segment's customers in the features' own units, as the segment's definition says. Where
     the definition cannot be read, it is the model's centre.
@@ -44,10 +44,11 @@ def rendered(answer: "SegmentsAnswer") -> str:
     parts = [f"{answer['customers']:,} customers, {answer['unlabelled']:,} without a segment; {model}"]
     here = answer["segments"]
     if here:
-        rows = [("segment", "name", "customers", "share", "lever", "owner")]
+        rows = [("segment", "name", "customers", "share", "lever", "owner", "question")]
         for one in here:
             size = (f"{one['customers']:,}", f"{one['share']:.1%}")
-            rows.append((str(one["segment"]), one["name"], *size, one["lever"] or "–", one["owner"] or "–"))
+            declared = (one["lever"] or "–", one["owner"] or "–", one["question"] or "–")
+            rows.append((str(one["segment"]), one["name"], *size, *declared))
         parts.append(table(rows, right=[0, 2, 3]))
         names = list(dict.fromkeys(name for one in here for name in one["profile"]))
         title = "centre" if answer.get("profiles_from") == "centres" else "profile"

@@ -46,7 +46,7 @@ def build(document: Document) -> Definition:
             seed=segments.seed,
             options=dict(segments.options),
         ),
-        levers=tuple(Lever(segment=v.segment, name=v.name, lever=v.lever, owner=v.owner) for v in document.levers),
+        levers=tuple(Lever(**one.model_dump()) for one in document.levers),
         utc_offset=time.utc_offset,
         lateness=default_lateness(features) if time.lateness is None else time.lateness,
         max_skew=time.max_skew,

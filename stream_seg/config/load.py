@@ -13,17 +13,19 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from stream_seg.config import rules
 from stream_seg.config.definition import build
 from stream_seg.config.environment import override, put, section_in
+from stream_seg.config.notices import notice
 from stream_seg.config.problems import KeyPath, Problems, choose, dotted
 from stream_seg.config.scalars import shown
 from stream_seg.config.sections import (
     Document,
     FeatureSection,
-    SegmentsSection,
     TimeSection,
 )
 from stream_seg.config.settings import KafkaSettings, RedisSettings, RunSettings
 from stream_seg.config.source import Source, read
+from stream_seg.config.views import check_views, views_of
 from stream_seg.core.definition import Definition
+from stream_seg.core.views import View
 
 DEFAULT_FILE = Path("segmentation.yaml")
 _S = TypeVar("_S", bound=BaseModel)
@@ -34,6 +36,8 @@ class Config:
     """A whole configuration. Only `definition` decides anything; the rest says where to run and how.
 
     input_topics  the product topics that INGEST reads; empty when producers write into `events` themselves
+    views         what can be asked about customers
+    notices       what is right and still worth a look, each as ``file:line:column: key: what``
     path          the file that it was read from
     """
 
@@ -43,6 +47,8 @@ class Config:
     run: RunSettings
     input_topics: tuple[str, ...]
     path: Path
+    views: tuple[View, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 def load(path: Path, env: Mapping[str, str], overrides: Mapping[KeyPath, Any] | None = None) -> Config:
@@ -67,7 +73,10 @@ def load(path: Path, env: Mapping[str, str], overrides: Mapping[KeyPath, Any] | 
     assert document is not None  # else there was a problem
     definition = build(document)
     rules.check_fields(definition, checker.tell)
+    check_views(document.views, definition.features, checker.tell)
     problems.raise_if_any()
+    notices = Problems(str(path))
+    notice(definition, _Checker(source, origin, notices).tell)
     return Config(
         definition=definition,
         kafka=document.kafka,
@@ -75,6 +84,8 @@ def load(path: Path, env: Mapping[str, str], overrides: Mapping[KeyPath, Any] | 
         run=document.run,
         input_topics=tuple(document.input.topics),
         path=path,
+        views=views_of(document.views, definition.features),
+        notices=tuple(notices.lines()),
     )
 
 
@@ -125,14 +136,10 @@ class _Checker:
             if isinstance(section := values.get(name, {}), dict):
                 rule(section, self.tell)
         rules.check_secrets(values, self.tell)
-        time, segments = (
-            _valid(TimeSection, values.get("time", {})),
-            _valid(SegmentsSection, values.get("segments", {})),
-        )
+        time = _valid(TimeSection, values.get("time", {}))
         if time is not None:
             rules.check_time(time, [one for one in parsed if one], self.tell)
-        if segments is not None:
-            rules.check_levers(values.get("levers", []), segments.k, self.tell)
+        rules.check_levers(values.get("levers", []), self.tell)
 
     def tell(
         self, path: KeyPath, text: str, *, key: bool = False, absent: bool = False, offset: int | None = None

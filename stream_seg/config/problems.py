@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeAlias
 
 from stream_seg.errors import ConfigError
 
 KeyPath: TypeAlias = tuple[str | int, ...]
+Tell: TypeAlias = Callable[..., None]  # tell(path, text, *, key=False, offset=0)
 
 
 class Problem(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -12,6 +12,9 @@ from stream_seg.config.environment import RESERVED, Leaf, section_in
 from stream_seg.config.rules import PARTS
 from stream_seg.config.scalars import written
 from stream_seg.config.sections import Document, FeatureSection
+from stream_seg.core.definition import Feature
+from stream_seg.core.ready_made import ready_made
+from stream_seg.core.views import ACTIVITY, STANDING, WORDS
 
 _HEAD = """\
 # Configuration
@@ -29,13 +32,32 @@ This page is made by `python -m stream_seg.config.reference`; a test compares th
 * Secrets never stand in the file: they come from a file that it names or from the environment, and show as
   `**********`.
 * `name`, `input`, `features`, `time`, `segments` and `levers` decide: workers take them from the log, where
-  `stream-seg apply` puts them. `kafka`, `redis` and `run` say where and how one process works.
+  `stream-seg apply` puts them. `kafka`, `redis` and `run` say where and how one process works. `views` only ask:
+  `stream-seg who` takes them from the file, so a change is in force when it is saved.
+"""
+
+_VIEWS = """\
+## Views
+
+`who` compares terms: `silence > 14d and plan == "plus"`, with `and`, `or`, `not`, `in`, `exists(…)` and parentheses as
+in the `where` of a feature. Numbers are compared with numbers, times with durations, segments with a name in quotes or
+a number, categories and causes with texts in quotes. A comparison with what a customer does not have is false; in
+`rank` it adds nothing, and who has none of its terms is left out and counted.
+
+{rows}
+
+Activity is measured by {kinds}, those with `role: feature` and each at most 3 standard deviations; `recency` and
+`mean_gap` count the other way round. Movements are those by the customer's own doing or silence within `lately`; that
+a model moved somebody is no news about the customer.
+
+Without `views` there are these, as far as the features allow (`customer.trend` is left out where nothing is a trend):
+{made}
 """
 
 
 def reference() -> str:
     """The whole page."""
-    parts = [_HEAD, *_sections(), _aggregates(), _reserved()]
+    parts = [_HEAD, *_sections(), _aggregates(), _views(), _reserved()]
     return "\n".join(parts)
 
 
@@ -92,6 +114,23 @@ def _aggregates() -> str:
         f"Every feature takes {_names(tuple(every))}; an outcome takes no `transform`. "
         "Times (`recency`, `tenure`, `mean_gap`, `time_on_site`) are in seconds.\n\n" + "\n".join(rows) + "\n"
     )
+
+
+def _views() -> str:
+    rows = ["| term | kind | is |", "|---|---|---|"]
+    rows += ["| `<feature>` | number, time or category | the feature now, in its own unit; outcomes too |"]
+    rows += [f"| `<feature>{STANDING}` | number | how far it is from everybody's mean, in standard deviations |"]
+    rows += [f"| `{name}` | {term.kind} | {term.meaning} |" for name, term in WORDS.items()]
+    kinds = _names(tuple(ACTIVITY))
+    made = "".join(
+        f"\n* `{view.name}`: {view.question}\n  `who: {view.who}`, `rank: {_weights(view.rank)}`"
+        for view in ready_made([Feature(name="", aggregate="count"), Feature(name="", aggregate="trend")])
+    )
+    return _VIEWS.format(rows="\n".join(rows), kinds=kinds, made=made)
+
+
+def _weights(rank: Mapping[str, float]) -> str:
+    return "{" + ", ".join(f"{term}: {weight:g}" for term, weight in rank.items()) + "}"
 
 
 def _names(names: tuple[str, ...]) -> str:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import zoneinfo
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from stream_seg.config.problems import KeyPath, choose
+from stream_seg.config.problems import KeyPath, Tell, choose
 from stream_seg.config.scalars import FromEnvironment, written
 from stream_seg.config.sections import FeatureSection, TimeSection
 from stream_seg.core.definition import DAY, SECOND, Definition
 from stream_seg.core.expression import ExpressionError, collect, compile_conditions, parse
 from stream_seg.core.grammar import check_field
-
-Tell = Callable[..., None]  # tell(path, text, *, key=False, offset=0)
 
 
 class Parts(NamedTuple):
@@ -250,16 +247,14 @@ def check_time(time: TimeSection, features: list[FeatureSection], tell: Tell) ->
         tell(("time", "forget_after"), what)
 
 
-def check_levers(levers: Any, k: int, tell: Tell) -> None:
-    """Each lever belongs to one segment that exists."""
+def check_levers(levers: Any, tell: Tell) -> None:
+    """No segment has two entries. Which ones there are is not known here: their numbers grow with the versions."""
     first: dict[int, int] = {}
     for i, raw in enumerate(levers if isinstance(levers, list) else []):
         segment = raw.get("segment") if isinstance(raw, dict) else None
         if not isinstance(segment, int) or isinstance(segment, bool):
             continue
-        if segment >= k:
-            tell(("levers", i, "segment"), f"there is no segment {segment} with k: {k}, use 0 to {k - 1}")
-        elif segment in first:
+        if segment in first:
             tell(("levers", i, "segment"), f"{segment} is taken by levers[{first[segment]}], put both into one entry")
         first.setdefault(segment, i)
 

@@ -17,9 +17,8 @@ from pydantic import BeforeValidator, SecretStr
 from pydantic_core import PydanticCustomError
 
 from stream_seg.config.problems import choose
-from stream_seg.core.definition import DAY, HOUR, MINUTE, SECOND
+from stream_seg.core.definition import DAY, HOUR, MINUTE, SECOND, UNITS
 
-UNITS = {"ms": 1, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
 SIZES = {"kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
 LONGEST = 10 * 366 * DAY
 

@@ -20,6 +20,7 @@ from stream_seg.config.scalars import (
 from stream_seg.config.section import Section, Words, in_range
 from stream_seg.config.settings import KafkaSettings, RedisSettings, RunSettings
 from stream_seg.config.transforms import Transforms, pair_of_names
+from stream_seg.config.views import ViewSection
 from stream_seg.core.definition import DAY, MINUTE, SECOND
 
 AGGREGATES = (
@@ -202,10 +203,15 @@ class SegmentsSection(Section):
 class LeverSection(Section):
     """What a person declares about one segment."""
 
-    segment: Annotated[int, in_range(0, 63), Kind("whole number")] = Field(description="number of the segment, from 0")
+    segment: Annotated[int, in_range(0, 1_000_000), Kind("whole number")] = Field(
+        description="number of the segment, from 0; that of one that ended is not used again, so it may pass `k`"
+    )
     name: Text | None = Field(default=None, description="replaces the automatic name")
-    lever: Text | None = Field(default=None, description="what to do for these customers")
+    lever: Text | None = Field(
+        default=None, description="what is done differently for these customers; without one the segment is academic"
+    )
     owner: Text | None = Field(default=None, description="who does it")
+    question: Text | None = Field(default=None, description="the question that the segment answers")
 
 
 class Document(Section):
@@ -217,6 +223,9 @@ class Document(Section):
     time: TimeSection = Field(default=TimeSection(), description="time zone, lateness, grids")
     segments: SegmentsSection = Field(default=SegmentsSection(), description="number of segments, learning, movement")
     levers: list[LeverSection] = Field(default=[], description="names, levers and owners of segments")
+    views: list[ViewSection] = Field(
+        default=[], description="questions about customers; default: three ready-made ones"
+    )
     kafka: KafkaSettings = Field(default=KafkaSettings(), description="the broker")
     redis: RedisSettings = Field(default=RedisSettings(), description="the store")
     run: RunSettings = Field(default=RunSettings(), description="one worker process")

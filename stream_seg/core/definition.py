@@ -16,6 +16,7 @@ SECOND = 1_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+UNITS = {"ms": 1, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
 
 Aggregate = Literal[
     "count", "sum", "mean", "max", "min",                  # over `window`
@@ -85,12 +86,19 @@ class Feature(_Value, frozen=True, kw_only=True):
 
 
 class Lever(_Value, frozen=True, kw_only=True):
-    """What a person declares about one segment: its name (overrides the automatic one), lever and owner."""
+    """What a person declares about one segment.
+
+    name      overrides the automatic one
+    lever     what is done differently for its customers; without one the segment is academic
+    owner     who does it
+    question  what the segment answers
+    """
 
     segment: int
     name: str | None = None
     lever: str | None = None
     owner: str | None = None
+    question: str | None = None
 
 
 class Learning(_Value, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ definition it is never both. ``true`` and ``false`` match JSON booleans and the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -17,22 +17,8 @@ import numpy.typing as npt
 
 from stream_seg.core.definition import DAY, HOUR, MINUTE, Definition, Feature
 from stream_seg.core.event import Decoded, Fields, Float64, Int32, Int64, TextField
-from stream_seg.core.grammar import (
-    CALENDAR,
-    PLAIN_FIELDS,
-    And,
-    Exists,
-    ExpressionError,
-    Leaf,
-    Node,
-    Not,
-    OneOf,
-    Or,
-    Order,
-    Ordered,
-    check_field,
-    parse,
-)
+from stream_seg.core.grammar import CALENDAR, PLAIN_FIELDS, check_field, parse
+from stream_seg.core.syntax import And, Exists, ExpressionError, Leaf, Node, Not, OneOf, Or, Order, Ordered, leaves
 
 __all__ = ["Conditions", "ExpressionError", "collect", "compile_conditions", "parse", "reads_calendar"]
 
@@ -73,7 +59,7 @@ class _Uses:
 
     def add(self, feature: Feature) -> None:
         if feature.where is not None:
-            for leaf in _leaves(parse(feature.where)):
+            for leaf in leaves(parse(feature.where)):
                 self._compare(leaf, feature.name)
         if feature.field is None:
             return
@@ -139,24 +125,13 @@ def _parents(path: str) -> list[str]:
     return [".".join(parts[:n]) for n in range(1, len(parts))]
 
 
-def _leaves(node: Node) -> Iterator[Leaf]:
-    match node:
-        case Not(part=part):
-            yield from _leaves(part)
-        case And(parts=parts) | Or(parts=parts):
-            for part in parts:
-                yield from _leaves(part)
-        case _:
-            yield node
-
-
 def reads_calendar(where: str | None) -> bool:
     """Whether a condition holds at some local times only, so that its meaning depends on the UTC offset.
 
     >>> reads_calendar("weekday == sat"), reads_calendar("properties.price > 2")
     (True, False)
     """
-    return where is not None and any(leaf.field in CALENDAR for leaf in _leaves(parse(where)))
+    return where is not None and any(leaf.field in CALENDAR for leaf in leaves(parse(where)))
 
 
 def compile_conditions(
@@ -188,7 +163,7 @@ class Conditions:
         self._rows = _Rows.of(fields)
         self._utc_offset = utc_offset * MINUTE
         for tree in self._trees:
-            for leaf in _leaves(tree):
+            for leaf in leaves(tree):
                 self._rows.check(leaf)
 
     def index_of(self, where: str | None) -> int:

@@ -68,8 +68,67 @@ class CustomerAnswer(TypedDict):
     as_of: NotRequired[str]
 
 
+class MovedLately(TypedDict):
+    """Where a customer was before it moved lately; `cause`, `at` and `ago` (seconds) are its last movement's."""
+
+    before: int
+    before_name: str
+    cause: str
+    at: str
+    ago: float
+
+
+class Ground(TypedDict):
+    """One thing that speaks for a customer's place in a view.
+
+    text        in words: ``order rarely``
+    term        the feature, or the word of views
+    value       now; `before`: typical of the segment that the customer left; `population`: typical of everybody.
+                Each in the feature's own unit, None where that is not known or not the point
+    unit        ``s`` for times, which are in seconds
+    """
+
+    text: str
+    term: str
+    value: float | str
+    before: float | None
+    population: float | None
+    unit: str | None
+
+
+class Ranked(TypedDict):
+    """One customer of a view, with what speaks for its place."""
+
+    customer_id: str
+    score: float
+    segment: int | None
+    segment_name: str | None
+    moved: MovedLately | None
+    reasons: list[Ground]
+
+
+class WhoAnswer(TypedDict):
+    """Who is in a view, the highest score first.
+
+    customers  how many were looked at; `found`: how many of them are in the view, `ranked` holds the first of those
+    unranked   in the view by its condition, but without any value to rank by
+    as_of      when features were read: the latest instant of those of all customers
+    """
+
+    view: str
+    question: str
+    customers: int
+    found: int
+    unranked: int
+    as_of: str | None
+    ranked: list[Ranked]
+
+
 class SegmentAnswer(TypedDict):
-    """One segment: its customers, its share of the labelled ones, its profile (feature -> value in raw units)."""
+    """One segment: its customers, its share of the labelled ones, its profile (feature -> value in raw units).
+
+    lever, owner, question   as declared; a segment without a lever is academic
+    """
 
     segment: int
     name: str
@@ -78,6 +137,7 @@ class SegmentAnswer(TypedDict):
     profile: dict[str, float]
     lever: str | None
     owner: str | None
+    question: str | None
 
 
 class SegmentsAnswer(TypedDict):

@@ -13,25 +13,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_seg.core.activation import ENGINE, Activation
+from stream_seg.core.activation import Activation
 from stream_seg.core.decision import activation_row, distances
 from stream_seg.core.definition import Feature
-from stream_seg.core.engine import Engine, compile_engine
+from stream_seg.core.engine import Engine
 from stream_seg.core.measures import read_columns
 from stream_seg.core.model import Float64, ModelVersion
 from stream_seg.core.naming import phrase
 from stream_seg.core.reasons import explain
-from stream_seg.core.record import ADOPTED, ALIVE, INCARNATION, LAST_EVENT, SEGMENT, SINCE, TIME, tag_of
-from stream_seg.errors import EngineTooOld
+from stream_seg.core.record import ADOPTED, ALIVE, INCARNATION, LAST_EVENT, SEGMENT, SINCE, TIME
+from stream_seg.core.views import UNKNOWN
 from stream_seg.pipeline.answers import CustomerAnswer, FeatureValue, Move, Reason, SegmentAnswer, SegmentsAnswer
 from stream_seg.pipeline.label_state import Memory
 from stream_seg.pipeline.outcome import remembered
 from stream_seg.pipeline.owner import GUARD
-from stream_seg.pipeline.residents import Residents
+from stream_seg.pipeline.rules import brought_in, rules_of
 from stream_seg.wire.timestamps import rfc3339
 
 REASONS = 5
-UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +62,9 @@ def customer_answer(
     if record is None:
         return None
     memory = Memory(meta, 0)
-    engine, activations = _compiled(memory)
-    here = _brought_in(customer, record, engine, activations)
+    rules = rules_of(memory.activations)
+    engine, activations = rules.engine, rules.activations
+    here = brought_in([customer], [record], rules)
     words, floats, work = here.people.words, here.people.floats, here.work
     if words[0, ALIVE] != 1:
         return None
@@ -78,7 +78,7 @@ def customer_answer(
     return CustomerAnswer(
         customer_id=customer.decode(),
         segment=segment if segment >= 0 else None,
-        segment_name=_name(segment, activation) if labelled else None,
+        segment_name=name_of(segment, activation) if labelled else None,
         since=rfc3339(int(words[0, SINCE])) if segment >= 0 else None,
         features=_features(engine, row, work.raw, work.x),
         margin=margin,
@@ -94,23 +94,6 @@ def customer_answer(
     )
 
 
-def _compiled(memory: Memory) -> tuple[Engine, list[Activation]]:
-    activations = list(memory.activations)
-    needed = max(activation.engine for activation in activations)
-    if needed > ENGINE:
-        raise EngineTooOld(f"the log was decided by engine {needed}, this command has {ENGINE}; upgrade it")
-    return compile_engine(activations), activations
-
-
-def _brought_in(customer: bytes, record: bytes, engine: Engine, activations: Sequence[Activation]) -> Residents:
-    """The customer alone in row 0, in today's layout whatever the record's."""
-    layouts = {tag_of(a.layout): compile_engine([a]).plan for a in activations if a.layout != activations[-1].layout}
-    residents = Residents(engine, layouts, capacity=1)
-    residents.begin([customer])
-    residents.admit([customer], [record])
-    return residents
-
-
 def _runner_up(engine: Engine, row: int, segment: int, x: Float64, d: Float64) -> tuple[int | None, float | None]:
     """The nearest segment that is not the customer's, and how clear-cut it is."""
     distances(engine.models, row, x, d)
@@ -121,7 +104,7 @@ def _runner_up(engine: Engine, row: int, segment: int, x: Float64, d: Float64) -
     return second, round(1.0 - float(d[segment]) / float(d[second]) if d[second] else 0.0, 6)
 
 
-def _scaled(engine: Engine, row: int, x: Float64) -> Float64:
+def scaled(engine: Engine, row: int, x: Float64) -> Float64:
     """Where each column stands among everybody, in standard deviations; 0 where the model does not use it."""
     models = engine.models
     z: Float64 = (np.clip(x, models.low[row], models.high[row]) - models.mean[row]) * models.inverse[row]
@@ -130,7 +113,7 @@ def _scaled(engine: Engine, row: int, x: Float64) -> Float64:
 
 def _features(engine: Engine, row: int, raw: Float64, x: Float64) -> list[FeatureValue]:
     """One entry per number, one per category however many columns encode it."""
-    z, used = _scaled(engine, row, x), engine.models.inverse[row] != 0.0
+    z, used = scaled(engine, row, x), engine.models.inverse[row] != 0.0
     values: list[FeatureValue] = []
     columns = engine.plan.columns
     for f, column in enumerate(columns):
@@ -139,12 +122,12 @@ def _features(engine: Engine, row: int, raw: Float64, x: Float64) -> list[Featur
             values.append(FeatureValue(name=column.name, value=float(raw[f]), in_distance=near))
         elif f == 0 or columns[f - 1].feature != column.feature:
             size = sum(other.feature == column.feature for other in columns)
-            category = _category(column.feature, [one.part for one in columns[f : f + size]], raw[f : f + size])
+            category = category_of(column.feature, [one.part for one in columns[f : f + size]], raw[f : f + size])
             values.append(FeatureValue(name=column.feature.name, value=category, in_distance=None))
     return values
 
 
-def _category(feature: Feature, parts: Sequence[str | None], raw: Float64) -> str:
+def category_of(feature: Feature, parts: Sequence[str | None], raw: Float64) -> str:
     """The category that an encoded feature's columns say."""
     if feature.encode in {"one_hot", "hashed"}:
         return parts[int(np.argmax(raw))] or UNKNOWN
@@ -249,17 +232,18 @@ def _segment(
         profile = centre_in_real_units(activation, number)
     return SegmentAnswer(
         segment=number,
-        name=_name(number, activation),
+        name=name_of(number, activation),
         customers=customers,
         share=round(customers / labelled, 6) if labelled else 0.0,
         profile=profile,
         lever=lever.lever if lever else None,
         owner=lever.owner if lever else None,
+        question=lever.question if lever else None,
     )
 
 
-def _name(segment: int, activation: Activation) -> str:
-    """The declared name, else the model's; a segment of an older model that still has customers has its number."""
+def name_of(segment: int, activation: Activation) -> str:
+    """The declared name, else the model's; a segment that the model does not have (any more) goes by its number."""
     declared = {lever.segment: lever.name for lever in activation.definition.levers if lever.name}
     if segment in declared:
         return declared[segment]
@@ -274,7 +258,7 @@ def centre_in_real_units(activation: Activation, segment: int) -> dict[str, floa
     than the plain mean. Limits of a clip are not undone: nobody counts beyond them.
     """
     model = activation.model
-    assert model is not None and segment in model.alive  # asked of a model's segments only
+    assert model is not None  # asked of a model's segments only
     logged = {feature.name for feature in activation.features if feature.log1p}
     centre = {}
     for name, z, mean, scale in zip(model.columns, model.centers[segment], model.mean, model.scale, strict=True):

@@ -89,6 +89,7 @@ def definition_messages(
             "profile": profile,
             "lever": lever.lever if lever else None,
             "owner": lever.owner if lever else None,
+            "question": lever.question if lever else None,
             "announced_at": at,
             "active_from": rfc3339(active_from),
             "model_version": told.model.version,

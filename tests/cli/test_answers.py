@@ -11,7 +11,8 @@ from stream_seg.bootstrap import commands as bootstrap
 from stream_seg.cli import call
 from stream_seg.cli.customer import rendered as customer_text
 from stream_seg.cli.segments import rendered as segments_text
-from stream_seg.pipeline.answers import CustomerAnswer, SegmentsAnswer
+from stream_seg.cli.who import rendered as who_text
+from stream_seg.pipeline.answers import CustomerAnswer, SegmentsAnswer, WhoAnswer
 
 ANN: CustomerAnswer = {
     "customer_id": "ann",
@@ -44,6 +45,7 @@ HERE: SegmentsAnswer = {
             "profile": {"orders_30d": 12.4, "silence": 86400.0},
             "lever": "early access",
             "owner": None,
+            "question": "Who comes back by itself?",
         },
         {
             "segment": 1,
@@ -53,12 +55,90 @@ HERE: SegmentsAnswer = {
             "profile": {"orders_30d": 0.0, "silence": 4233600.5},
             "lever": None,
             "owner": None,
+            "question": None,
         },
     ],
     "customers": 2010,
     "unlabelled": 10,
     "model_version": 3,
 }
+DRIFTING: WhoAnswer = {
+    "view": "drifting-away",
+    "question": "Who is drifting away?",
+    "customers": 2010,
+    "found": 17,
+    "unranked": 2,
+    "as_of": "2017-03-13T10:00:00.000Z",
+    "ranked": [
+        {
+            "customer_id": "ann",
+            "score": 1.8412,
+            "segment": 1,
+            "segment_name": "Gone quiet",
+            "moved": {
+                "before": 0,
+                "before_name": "Regulars",
+                "cause": "time",
+                "at": "2017-03-01T10:00:00.000Z",
+                "ago": 1_036_800.0,
+            },
+            "reasons": [
+                {
+                    "text": "order rarely",
+                    "term": "orders_30d",
+                    "value": 1.0,
+                    "before": 9.84,
+                    "population": 4.2,
+                    "unit": None,
+                },
+                {
+                    "text": "have gone silent",
+                    "term": "silence",
+                    "value": 864_000.0,
+                    "before": 90_000.0,
+                    "population": 172_800.0,
+                    "unit": "s",
+                },
+            ],
+        },
+        {
+            "customer_id": "bob",
+            "score": -0.5,
+            "segment": None,
+            "segment_name": None,
+            "moved": None,
+            "reasons": [
+                {"text": "silent for", "term": "customer.silence", "value": 950_400.0, "before": None,
+                 "population": None, "unit": "s"},
+                {"text": "plan", "term": "plan", "value": "plus", "before": None, "population": None, "unit": None},
+                {"text": "spend a lot", "term": "spend", "value": 99.0, "before": None,
+                 "population": 24.5, "unit": None},
+                {"text": "", "term": "items", "value": 7.0, "before": None, "population": None, "unit": None},
+            ],
+        },
+        {"customer_id": "cid", "score": -1.0, "segment": 0, "segment_name": "Regulars", "moved": None, "reasons": []},
+    ],
+}  # fmt: skip
+
+
+def test_who_is_in_a_view_is_shown_with_a_reason_a_line_before_and_now_or_beside_everybody() -> None:
+    assert (
+        who_text(DRIFTING)
+        == """\
+Who is drifting away? 17 of 2,010 customers, 2 of them without anything to rank by; the first 3
+
+customer  score  segment       why
+ann        1.84  1 Gone quiet  was in 0 Regulars; moved 12d ago, as time passed
+                               order rarely: orders_30d 9.84 → 1
+                               have gone silent: silence 25h → 10d
+bob       -0.50  –             silent for 11d
+                               plan plus
+                               spend a lot: spend 99, everybody 24.5
+                               items 7
+cid       -1.00  0 Regulars    –"""
+    )
+    nobody: WhoAnswer = {**DRIFTING, "found": 0, "unranked": 0, "ranked": []}
+    assert who_text(nobody) == "Who is drifting away? 0 of 2,010 customers"
 
 
 def test_a_customer_is_shown_with_segment_margin_reasons_features_and_movements() -> None:
@@ -107,9 +187,9 @@ def test_segments_are_shown_with_size_share_and_profiles_side_by_side() -> None:
         == """\
 2,010 customers, 10 without a segment; model 3
 
-segment  name        customers  share  lever         owner
-      0  Regulars        1,204  60.2%  early access  –
-      1  Gone quiet        796  39.8%  –             –
+segment  name        customers  share  lever         owner  question
+      0  Regulars        1,204  60.2%  early access  –      Who comes back by itself?
+      1  Gone quiet        796  39.8%  –             –      –
 
 profile          0            1
 orders_30d    12.4            0

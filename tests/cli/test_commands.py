@@ -49,6 +49,7 @@ def test_every_command_of_the_project_is_there() -> None:
         "config check",
         "customer",
         "segments",
+        "who",
         "doctor",
     }
 

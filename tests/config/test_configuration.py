@@ -37,7 +37,13 @@ def test_the_example_is_a_configuration_and_says_what_it_says() -> None:
     assert features["plan"].categories == ("free", "plus")
     assert config.definition.utc_offset == 120
     assert config.definition.levers == (
-        Lever(segment=0, name="Regulars", lever="early access to new products", owner="crm@shop.example"),
+        Lever(
+            segment=0,
+            name="Regulars",
+            lever="early access to new products",
+            owner="crm@shop.example",
+            question="Who comes back by itself?",
+        ),
     )
     assert config.redis.memory == 2 << 30
     assert config.run.metrics_port == 9464

@@ -191,7 +191,7 @@ SECTION_MISTAKES = [
         "input: {mapping: {customer: id, time: at, time_zone: Europe/Berlln}}",
         "7:54: input.mapping.time_zone: `Europe/Berlln` is not a time zone, did you mean `Europe/Berlin`?",
     ),
-    ("levers: [{segment: 6}]", "7:20: levers[0].segment: there is no segment 6 with k: 6, use 0 to 5"),
+    ("levers: [{segment: -1}]", "7:20: levers[0].segment: -1 is out of range, use 0 to 1000000"),
     ("levers: [{segment: 1}, {segment: 1}]", "7:34: levers[1].segment: 1 is taken by levers[0]"),
     ("levers: {segment: 1}", "7:9: levers: expected a list, got a mapping, begin each entry with `- `"),
     ("kafka: {bootstrap: localhost}", "7:20: kafka.bootstrap: `localhost` is not an address, write host:port"),

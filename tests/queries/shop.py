@@ -34,8 +34,8 @@ features:
 REST = """
 input: {clock: event}
 time: {lateness: 1d, forget_after: 60d}
-segments: {k: 3, warm_start: 20, publish_gain: 10, publish_every: 7d, margin: 0.1, dwell: 1d}
-levers: [{segment: 1, name: The Ones, lever: thank them, owner: crm}]
+segments: {k: 3, learner: river, warm_start: 20, publish_gain: 10, publish_every: 7d, margin: 0.1, dwell: 1d}
+levers: [{segment: 1, name: The Ones, lever: thank them, owner: crm, question: Who stays?}]
 """
 
 

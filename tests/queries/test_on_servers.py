@@ -1,4 +1,4 @@
-"""`customer` and `segments` on a real Redis and a real Kafka that hold what a replay came to."""
+"""`customer`, `segments` and `who` on a real Redis and a real Kafka that hold what a replay came to."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
 from stream_seg.adapters.kafka.connection import Broker
 from stream_seg.adapters.kafka.producer import Producer
 from stream_seg.adapters.kafka.topics import topic_name
 from stream_seg.adapters.redis.slots import RedisSlots
+from stream_seg.bootstrap import queries
 from stream_seg.cli import call
 from stream_seg.ports import Claim, Message, Packed, Write
+from tests.queries import people
 from tests.queries.shop import FEATURES, REST, Shop, definition, events
 from tests.servers.kafka import KafkaServer
 from tests.servers.redis import RedisServer
@@ -105,10 +108,43 @@ def test_segments_come_with_the_profiles_of_their_definitions_and_without_kafka_
     assert "profiles are the model's centres" in shown.err
 
 
+async def commands_done(url: str) -> dict[str, int]:
+    """How often Redis has done each command since it started."""
+    async with Redis.from_url(url) as redis:
+        stats = await redis.info("commandstats")
+    return {name.removeprefix("cmdstat_"): int(one["calls"]) for name, one in stats.items()}
+
+
+def test_who_answers_out_of_redis_alone_as_in_memory_and_only_reads(
+    redis_server: RedisServer,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    population = Shop(definition(tmp_path, people.FEATURES, people.REST), people.people())
+    expected = {name: people.asked(population, view) for name, view in people.views(tmp_path).items()}
+    config, name = config_for(tmp_path, "127.0.0.1:1", redis_server.url)
+    text = Path(config).read_text().replace(FEATURES, people.FEATURES).replace(REST, people.REST)
+    Path(config).write_text(text)
+    asyncio.run(stored(population, redis_server.url, name))
+    monkeypatch.setattr(queries, "PAGE", 7)
+    before = asyncio.run(commands_done(redis_server.url))
+    for view, answer in expected.items():
+        assert asked(["who", view, "-c", config], capsys) == answer
+    after = asyncio.run(commands_done(redis_server.url))
+    done = {command for command in after if after[command] > before.get(command, 0)}
+    assert done <= {"mget", "lrange", "hgetall", "zrangebyscore", "info", "hello", "client|setinfo", "select"}
+    assert call(["who", "drifting-away", "-c", config, "--limit", "1"]) == 0
+    shown = capsys.readouterr()
+    assert "Who is drifting away? 16 of 66 customers; the first 1" in shown.out
+    assert "falling-" in shown.out
+    assert shown.err == ""
+
+
 def test_where_no_worker_ever_ran_it_says_so(
     redis_server: RedisServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config, name = config_for(tmp_path, "127.0.0.1:1", redis_server.url)
-    for arguments in (["customer", "ann"], ["segments"]):
+    for arguments in (["customer", "ann"], ["segments"], ["who", "drifting-away"]):
         said = asked([*arguments, "-c", config], capsys, 1)["error"]["message"]
         assert f"holds nothing of '{name}'" in said

@@ -90,9 +90,15 @@ class MemorySlots:
     def record(self, slot: Slot, customer: bytes) -> bytes | None:
         return self._of(slot).records.get(customer)
 
+    def records(self, slot: Slot, customers: Sequence[bytes]) -> list[bytes | None]:
+        return list(map(self._of(slot).records.get, customers))
+
     def history(self, slot: Slot, customer: bytes) -> list[bytes]:
         """Newest first."""
         return list(self._of(slot).history.get(customer, ()))
+
+    def histories(self, slot: Slot, customers: Sequence[bytes]) -> dict[bytes, list[bytes]]:
+        return {customer: self.history(slot, customer) for customer in customers}
 
     def counts(self, slot: Slot) -> dict[bytes, int]:
         return dict(self._of(slot).counts)

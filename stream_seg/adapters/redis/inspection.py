@@ -52,9 +52,20 @@ class RedisInspection:
         found: bytes | None = await self._ask(slot, b"GET", self._keys(slot).record + customer)
         return found
 
+    async def records(self, slot: Slot, customers: Sequence[bytes]) -> list[bytes | None]:
+        """The records of several customers, in one answer."""
+        keys = self._keys(slot)
+        return list(await self._ask(slot, b"MGET", *(keys.record + customer for customer in customers)))
+
     async def history(self, slot: Slot, customer: bytes) -> list[bytes]:
         """The customer's last movements, newest first."""
         return list(await self._ask(slot, b"LRANGE", self._keys(slot).history + customer, b"0", b"-1"))
+
+    async def histories(self, slot: Slot, customers: Sequence[bytes]) -> dict[bytes, list[bytes]]:
+        """The last movements of several customers, newest first, asked in one go."""
+        key = self._keys(slot).history
+        asked = [command(b"LRANGE", key + customer, b"0", b"-1") for customer in customers]
+        return dict(zip(customers, await self._link(slot).ask(asked, len(asked)), strict=True)) if asked else {}
 
     async def counts(self, slot: Slot) -> dict[bytes, int]:
         flat = await self._ask(slot, b"HGETALL", self._keys(slot).counts)
