@@ -21,20 +21,23 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from stream_seg.core.control_chart import Chart, Day, Reading
+from stream_seg.core.control_chart import Chart, Day, Reading, Severity
 from stream_seg.core.detectors import DETECTORS, detect
 from stream_seg.core.displacement import Displacement, displacement
 from stream_seg.core.emergence import FRESH, KEPT_FOR, Outlier, group_of, remember
 from stream_seg.core.feature_watch import FAINT, FeatureWatch, feature_watch
 from stream_seg.core.findings import MODEL, Finding, charted, detected, emerged
 from stream_seg.core.model import Float64, Int64
-from stream_seg.core.quantisation import ENOUGH, FAR, Centers, log_sum, total
+from stream_seg.core.quantisation import FAR, Centers, log_sum, total
 from stream_seg.core.reservoir import Ranks, Reservoir
 from stream_seg.core.yardstick import Measured, Yardstick, yardstick_of
 from stream_seg.errors import Stop
 
 FORMAT = 1
+ENOUGH = 100  # customer-days that tell what is far
 ERROR_LIMIT, OUTLIER_LIMIT = 4.5, 4.0  # deviations
+ALIKE_LIMIT = 2.5  # deviations of outlier mass that are enough where the new outliers are alike
+SMALL = 0.01  # of a day's customers: fewer are no group to speak of
 
 Detector = Literal["ewma", "adwin", "page_hinkley", "kswin"]
 
@@ -238,20 +241,21 @@ class DriftMonitor:
         ]
 
     def _emerging(self, day: int, mass: Reading | None) -> list[Finding]:
-        """Who the outliers are, on the days on which there are too many new ones."""
+        """Who the outliers are, on days on which there are many new ones who are alike."""
         state, was = self._state, self._state.emerging
         state.emerging = False
-        if mass is None or mass.severity == "none" or state.yardstick is None:
+        if mass is None or state.yardstick is None or mass.level - mass.mean < ALIKE_LIMIT * mass.deviation:
             return []
         x, yardstick = self._outliers(), state.yardstick
         measured = yardstick.measure(x)
         fresh = measured.beyond & np.array([outlier.since > day - FRESH for outlier in state.outliers], np.bool_)
         reach = sorted(yardstick.radii)[len(yardstick.radii) // 2]
         group = group_of(x, measured.z, fresh, reach, np.array(yardstick.mean), np.array(yardstick.scale))
-        if group is None:
+        if group is None or mass.level * group.share < SMALL:
             return []
         state.emerging = True
-        return [emerged(group, state.columns, mass.level * group.share, mass.severity, new=mass.new or not was)]
+        severity: Severity = "act" if mass.severity == "act" else "warn"
+        return [emerged(group, state.columns, mass.level * group.share, severity, new=mass.new or not was)]
 
 
 class _Format(msgspec.Struct):

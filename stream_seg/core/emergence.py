@@ -84,14 +84,16 @@ def _mean_of(z: Float64, chosen: npt.NDArray[np.bool_]) -> Float64:
 
 
 @compiled
-def densest(z: Float64, fresh: npt.NDArray[np.bool_], reach: float) -> npt.NDArray[np.bool_]:
+def densest(z: Float64, fresh: npt.NDArray[np.bool_], reach: float, least: int) -> npt.NDArray[np.bool_]:
     """The fresh rows of z where there are most of them beyond the others: within the root of `reach` of their mean.
 
-    >>> z = np.array([[0.0], [5.0], [5.2], [5.1], [0.1], [0.2]])
-    >>> densest(z, np.array([True, True, True, False, False, False]), 0.25).tolist()
+    None where nowhere `least` more of them are than of the others.
+
+    >>> z = np.array([[0.0], [5.0], [5.2], [5.1], [0.1], [5.9]])
+    >>> densest(z, np.array([True, True, True, False, False, False]), 0.25, 1).tolist()
     [False, True, True, False, False, False]
     """
-    best, most = np.zeros(z.shape[0], np.bool_), 0
+    best, most = np.zeros(z.shape[0], np.bool_), least - 1
     for i in range(z.shape[0]):
         if fresh[i]:
             around = _within(z, z[i], reach)
@@ -117,7 +119,7 @@ def group_of(
     fresh  (outliers,) whether they became outliers in the last days
     mean, scale  of all customers: the model's
     """
-    chosen = densest(z, fresh, reach)
+    chosen = densest(z, fresh, reach, LEAST)
     size = int(chosen.sum())
     if size < LEAST:
         return None

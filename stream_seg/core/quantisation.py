@@ -14,7 +14,7 @@ from stream_seg.core.model import Float64, Int64
 from stream_seg.core.numerics import compiled, log
 
 FAR = 0.99  # quantile of a segment's squared distances beyond which a customer is an outlier
-ENOUGH = 100  # customers of a segment that make a quantile of its own; with fewer it is that of all
+OWN = 100  # customers of a segment that make a quantile of its own; with fewer it is that of all
 BLUR = 0.01  # added to a squared distance before its logarithm: nearer than that is no nearer
 
 
@@ -115,15 +115,14 @@ def radii(near: Int64, far: Float64, k: int) -> Float64:
     >>> radii(np.zeros(200, np.int64), np.arange(200.0), 2).tolist()
     [197.0, 197.0]
     """
-    everybody = _quantile(far)
-    limits = np.full(k, everybody)
+    limits = np.full(k, _quantile(far))
     for j in range(k):
         own = far[near == j]
-        if len(own) >= ENOUGH:
+        if len(own) >= OWN:
             limits[j] = _quantile(own)
     return limits
 
 
 def _quantile(values: Float64) -> float:
     """An order statistic: no interpolation, whose last bit might differ."""
-    return float(np.sort(values)[int(FAR * (len(values) - 1))]) if len(values) else np.inf
+    return float(np.sort(values)[int(FAR * (len(values) - 1))])
