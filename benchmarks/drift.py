@@ -241,7 +241,8 @@ def emergence(stage: Stage, share: float = 0.05, each: int = 10) -> dict[str, An
     found = [d for d in delays if d <= PATIENCE]
     return {
         "emergence_found": len(found) / len(delays), "emergence_median_days": statistics.median(delays),
-        "emergence_trials": len(delays), "emergence_center_error": round(statistics.median(errors), 2) if errors else None,
+        "emergence_trials": len(delays),
+        "emergence_center_error": round(statistics.median(errors), 2) if errors else None,
     }  # fmt: skip
 
 

@@ -119,12 +119,15 @@ def test_what_changes_for_everybody_overnight_is_seen_where_the_mean_of_all_is_t
 def test_an_alarm_is_raised_once_and_what_changed_becomes_usual() -> None:
     monitor = started()
     new: list[int] = []
+    learning: list[int] = []
     findings: list[Finding] = []
     for day, x, hashes in days(140, from_day_60(0, 0.35)):
         findings = monitor.observe(day, x, hashes)
+        learning += [day for f in findings if (f.metric, f.subject, f.mean) == ("feature_mean", "spend", None)]
         new += [day for f in findings if f.metric == "feature_mean" and f.new and f.severity == "warn"]
     (last,) = [f for f in findings if f.metric == "feature_mean" and f.subject == "spend"]
     assert len(new) == 1
+    assert [day for day in learning if day > 60] == list(range(new[0] + 8, new[0] + 35))
     assert last.mean == pytest.approx(3.35, abs=0.1)
 
 
