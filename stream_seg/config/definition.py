@@ -43,6 +43,8 @@ def build(document: Document) -> Definition:
             max_model_moves=segments.max_model_moves,
             notice=segments.notice,
             table=segments.table,
+            drift_detector=cast("Literal['ewma', 'adwin', 'page_hinkley', 'kswin']", document.drift.detector),
+            retrain_on_drift=document.drift.retrain,
             seed=segments.seed,
             options=dict(segments.options),
         ),

@@ -200,6 +200,17 @@ class SegmentsSection(Section):
     options: dict[str, Number] = Field(default={}, description="settings of the learner itself: name: number")
 
 
+class DriftSection(Section):
+    """How the customers of a day are compared with those of the weeks before."""
+
+    detector: Annotated[str, BeforeValidator(one_of("ewma", "adwin", "page_hinkley", "kswin")), Kind("word")] = Field(
+        default="ewma",
+        description="what watches the features: `ewma` (charts over customer-days, measured in docs/drift.md), or one "
+        "of river's: `adwin`, `page_hinkley`, `kswin`",
+    )
+    retrain: Flag = Field(default=True, description="an alarm of the grade *act* brings a refit")
+
+
 class LeverSection(Section):
     """What a person declares about one segment."""
 
@@ -222,6 +233,7 @@ class Document(Section):
     features: list[FeatureSection] = Field(description="what is measured of every customer")
     time: TimeSection = Field(default=TimeSection(), description="time zone, lateness, grids")
     segments: SegmentsSection = Field(default=SegmentsSection(), description="number of segments, learning, movement")
+    drift: DriftSection = Field(default=DriftSection(), description="what is done about drift")
     levers: list[LeverSection] = Field(default=[], description="names, levers and owners of segments")
     views: list[ViewSection] = Field(
         default=[], description="questions about customers; default: three ready-made ones"

@@ -111,6 +111,7 @@ class Learning(_Value, frozen=True, kw_only=True):
     max_model_moves a version that would move a greater share of the customers waits for a person (1: never)
     notice          from the announcement of a version to its first effect
     table           customers whose latest vector the learner keeps
+    drift_detector  what watches the features (`stream_seg.core.drift`); retrain_on_drift: a refit when it says *act*
     """
 
     k: int = 6
@@ -122,6 +123,8 @@ class Learning(_Value, frozen=True, kw_only=True):
     max_model_moves: float = 0.5
     notice: int = 0
     table: int = 5_000
+    drift_detector: Literal["ewma", "adwin", "page_hinkley", "kswin"] = "ewma"
+    retrain_on_drift: bool = True
     seed: int = 7
     options: dict[str, float] = {}
 

@@ -102,6 +102,14 @@ class DriftMonitor:
         """The model version that is measured with; None before the first."""
         return self._state.yardstick.version if self._state.yardstick else None
 
+    @property
+    def columns(self) -> list[str]:
+        return self._state.columns
+
+    @property
+    def detector(self) -> Detector:
+        return self._state.detector
+
     def dump(self) -> bytes:
         """The whole state as versioned JSON."""
         return msgspec.json.encode(self._state)

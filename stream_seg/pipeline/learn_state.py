@@ -12,7 +12,7 @@ from stream_seg.core.lineage import Change
 from stream_seg.core.model import ModelVersion
 from stream_seg.wire.definitions import Happened
 
-STATE, ACTIVATION, LEARNER, PROPOSAL = "state", "activation", "learner", "proposal"
+STATE, ACTIVATION, LEARNER, PROPOSAL, DRIFT = "state", "activation", "learner", "proposal", "drift"
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -177,6 +177,15 @@ class Table:
         """Each member's newest sample dated at or before `until`, in order of the hash."""
         return [[s for s in self.entries[customer] if s.as_of <= until][-1] for _, customer in self.members]
 
+    def active(self, after: int, until: int) -> list[tuple[Sample | None, Sample]]:
+        """Members who did something in (after, until]: their sample before that, if there is one, and their newest."""
+        found: list[tuple[Sample | None, Sample]] = []
+        for _, customer in self.members:
+            entry = [sample for sample in self.entries[customer] if sample.as_of <= until]
+            if entry[-1].as_of > after and entry[-1].last_event > entry[-1].as_of - self.period:
+                found.append((next((s for s in reversed(entry) if s.as_of <= after), None), entry[-1]))
+        return found
+
     def prune(self, until: int, last_event_before: int) -> None:
         """Drops samples that a newer learned one replaces, and members silent for too long."""
         stay = []
@@ -244,17 +253,20 @@ class Memory:
         self.activation = msgspec.json.decode(meta[ACTIVATION], type=Activation) if ACTIVATION in meta else None
         self.proposal = msgspec.json.decode(meta[PROPOSAL], type=Proposal) if meta.get(PROPOSAL) else None
         self.learner: bytes | None = meta.get(LEARNER) or None
-        self._written = (self.activation, self.learner, self.proposal)
+        self.drift: bytes | None = meta.get(DRIFT) or None
+        self._written = (self.activation, self.learner, self.proposal, self.drift)
 
     def changed(self) -> dict[str, bytes]:
         """The meta fields to write."""
         fields = {STATE: _encode_state(self.state)}
-        activation, learner, proposal = self._written
+        activation, learner, proposal, drift = self._written
         if self.activation is not activation and self.activation is not None:
             fields[ACTIVATION] = msgspec.json.encode(self.activation)
         if self.learner != learner:
             fields[LEARNER] = self.learner or b""
         if self.proposal is not proposal:
             fields[PROPOSAL] = msgspec.json.encode(self.proposal) if self.proposal else b""
-        self._written = (self.activation, self.learner, self.proposal)
+        if self.drift != drift:
+            fields[DRIFT] = self.drift or b""
+        self._written = (self.activation, self.learner, self.proposal, self.drift)
         return fields

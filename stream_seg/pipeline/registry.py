@@ -15,6 +15,7 @@ from stream_seg.core.succession import succeed
 from stream_seg.pipeline.learn_state import Memory, Proposal, Request, Table
 from stream_seg.pipeline.training import Training
 from stream_seg.pipeline.versions import propose, put_in_force
+from stream_seg.pipeline.watching import Watch
 from stream_seg.ports import Message
 from stream_seg.wire import control
 from stream_seg.wire.definitions import Described, definition_messages, model_message
@@ -40,11 +41,16 @@ class Registry:
             self.table.period = definition.learn_every
             self.table.arrange(self.memory.state.learned)
         self.training = Training(compile_engine([activation]), self.table, self.memory.state.tier, self.memory.learner)
+        self.watch = Watch(self.training, self.memory.drift)
+        model = activation.model
+        if model is not None and model.version != self.watch.monitor.version and self.training.comparable(model):
+            self.watch.adopt(model)
 
     def dump(self) -> None:
-        """Writes the learner's state down where it will be stored."""
+        """Writes down what was learned and watched where it will be stored."""
         if self.memory.activation is not None:
             self.memory.learner = self.training.dump()
+            self.memory.drift = self.watch.dump()
 
     # --- definitions
 
@@ -71,6 +77,7 @@ class Registry:
             state.tier.ready = state.learned + max((f.window or 0 for f in following.definition.features), default=0)
             self.table.clear()
             self.training.learner = self.memory.proposal = None
+            self.watch = Watch(self.training, None)
         elif _begins_anew(current.definition, wish.definition):
             self.training.learner = None
         state.partitions = wish.partitions
@@ -83,14 +90,20 @@ class Registry:
     # --- a day
 
     def boundary(self, day: int) -> list[Message]:
-        """Learns one day, and puts in force what is due."""
+        """Watches and learns one day, and puts in force what is due."""
         memory = self.memory
         previous, memory.state.learned = memory.state.learned, day
         announced = memory.proposal if memory.proposal and memory.proposal.from_ else None
-        worth = self.training.day(previous, day, memory.proposal.model if memory.proposal else None)
+        self.table.close(day)
+        findings = self.watch.day(previous, day)
+        alarmed = self.training.rules.retrain_on_drift and any(f.new and f.severity == "act" for f in findings)
+        worth = self.training.day(
+            previous, day, proposed=memory.proposal.model if memory.proposal else None, refit=alarmed
+        )
+        said = self.watch.messages(findings, day)
         if announced is not None:
-            return self._come(announced, day) if day >= announced.from_ else []
-        return self._propose(day, worth) if worth else []
+            return [*said, *(self._come(announced, day) if day >= announced.from_ else [])]
+        return [*said, *(self._propose(day, worth) if worth else [])]
 
     def _propose(self, day: int, why: str) -> list[Message]:
         """A new version: in force at once, announced, or waiting for a person."""

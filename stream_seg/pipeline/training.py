@@ -46,13 +46,16 @@ class Training:
 
     # --- a day
 
-    def day(self, previous: int, day: int, proposed: ModelVersion | None) -> str | None:
+    def day(self, previous: int, day: int, *, proposed: ModelVersion | None, refit: bool) -> str | None:
         """Learns what is dated after `previous` and up to `day`; why a version is worth publishing, if it is.
 
-        `proposed`: a version that is made already and waits.
+        proposed  a version that is made already and waits
+        refit     also where none would be due
         """
-        self.table.close(day)
-        worth = self._begin(day) if self.learner is None else self._go_on(self.learner, previous, day, proposed)
+        if self.learner is None:
+            worth = self._begin(day)
+        else:
+            worth = self._go_on(self.learner, previous, day, proposed, refit=refit)
         self.table.prune(day, day - KEPT_FOR)
         return worth
 
@@ -71,15 +74,16 @@ class Training:
         state.began = state.refitted = day
         return f"learned from {len(latest)} customers"
 
-    def _go_on(self, learning: Clusterer, previous: int, day: int, proposed: ModelVersion | None) -> str | None:
+    def _go_on(
+        self, learning: Clusterer, previous: int, day: int, proposed: ModelVersion | None, *, refit: bool
+    ) -> str | None:
         """One day more, and a refit where it is time."""
         state = self.state
         news, latest = self.table.between(previous, day), self.table.latest(day)
         if not latest:
             return None
         learning.learn(self.vectors(news), self.vectors(latest))
-        refit = day - state.refitted >= min(self.rules.retrain_every, max(DAY, (day - state.began) // YOUNG))
-        if refit:
+        if refit or day - state.refitted >= min(self.rules.retrain_every, max(DAY, (day - state.began) // YOUNG)):
             self.retrain(day)
         return self._worth(day, proposed or self.engine.activation.model)
 
@@ -95,7 +99,7 @@ class Training:
         """Why what was learned should follow what was published last, if it should."""
         assert self.learner is not None
         rules = self.rules
-        if published is None or not self._comparable(published):
+        if published is None or not self.comparable(published):
             return "learned on the features that are in force now"
         fitted, x = self.learner.fitted(), self.vectors(self.table.latest(day))
         now, would = inertia(fitted_of(published), x, fitted.scaler), inertia(fitted, x, fitted.scaler)
@@ -105,7 +109,7 @@ class Training:
             return "the version in force was old enough"
         return None
 
-    def _comparable(self, published: ModelVersion) -> bool:
+    def comparable(self, published: ModelVersion) -> bool:
         """Whether a published version is about the vectors that are learned from now."""
         activation = self.engine.activation
         columns = tuple(column.name for column in self.columns_used)

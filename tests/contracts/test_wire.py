@@ -12,15 +12,17 @@ from ruamel.yaml import YAML
 
 from stream_seg.core.activation import Activation
 from stream_seg.core.definition import DAY, Definition, Feature, Mapping, feature_set_version
+from stream_seg.core.emergence import Group
 from stream_seg.core.emission import CAUSES
 from stream_seg.core.engine import compile_engine
+from stream_seg.core.findings import Finding, emerged
 from stream_seg.core.lineage import Change
 from stream_seg.core.model import ModelVersion
 from stream_seg.ports import Message
 from stream_seg.wire import control
 from stream_seg.wire.customers import PLACEHOLDERS
 from stream_seg.wire.definitions import Described, Happened, definition_messages, model_message, passed_message
-from stream_seg.wire.drift import waiting_message
+from stream_seg.wire.drift import finding_messages, waiting_message
 from stream_seg.wire.output import Movement, label_message, movement_messages, sample_message
 from tests.contracts.examples import SCHEMAS as FILES
 from tests.contracts.examples import published
@@ -120,6 +122,23 @@ def test_a_sample_keeps_its_contract() -> None:
     sample = sample_message(b"C-1", 12, 1, NOON, NOON - DAY, -7, [1.0, float("nan")], 2, 3, "all")
     assert (sample.topic, sample.key) == ("samples", b"all")
     assert refusals("internal/sample.v1", sample.value) == []
+
+
+def test_a_drift_finding_keeps_its_contract() -> None:
+    group = Group(size=9, share=0.5, center=(9.0, 1.0), population=(2.0, 1.1), z=(3.5, -0.1))
+    columns = ["orders", "silence"]
+    reading = Finding(metric="psi", subject="orders", value=0.3, words="orders has changed much")
+    bare = Finding(metric="share_shift", subject="1", value=0.1)
+    found = [reading, bare, emerged(group, columns, 0.05, "act", new=True)]
+    messages = finding_messages(found, compile_engine([ACTIVATION]), 1, NOON)
+    for message in messages:
+        assert refusals("output/drift-metrics.v1", message.value) == []
+        assert refused_headers(message) == []
+    assert [orjson.loads(message.value or b"")["subject"]["kind"] for message in messages] == [
+        "feature", "segment", "tier",
+    ]  # fmt: skip
+    assert len({dict(message.headers)["ce_id"] for message in messages}) == 3
+    assert orjson.loads(messages[2].value or b"")["words"].endswith("are alike: high orders")
 
 
 def test_what_learn_publishes_keeps_its_contracts() -> None:
