@@ -82,10 +82,12 @@ class Training:
         news, latest = self.table.between(previous, day), self.table.latest(day)
         if not latest:
             return None
-        learning.learn(self.vectors(news), self.vectors(latest))
+        x = self.vectors(latest)
+        learning.learn(self.vectors(news), x)
         if refit or day - state.refitted >= min(self.rules.retrain_every, max(DAY, (day - state.began) // YOUNG)):
             self.retrain(day)
-        return self._worth(day, proposed or self.engine.activation.model)
+            x = self.vectors(latest)  # its clips may have changed
+        return self._worth(day, x, proposed or self.engine.activation.model)
 
     def retrain(self, day: int) -> None:
         """A refit, from the newest vector of every customer up to `day`."""
@@ -95,13 +97,13 @@ class Training:
         self.learner.refit(self.vectors(latest))
         self.state.refitted = day
 
-    def _worth(self, day: int, published: ModelVersion | None) -> str | None:
-        """Why what was learned should follow what was published last, if it should."""
+    def _worth(self, day: int, x: Float64, published: ModelVersion | None) -> str | None:
+        """Why what was learned, of which x are the newest vectors, should follow what was published last, if it should."""
         assert self.learner is not None
         rules = self.rules
         if published is None or not self.comparable(published):
             return "learned on the features that are in force now"
-        fitted, x = self.learner.fitted(), self.vectors(self.table.latest(day))
+        fitted = self.learner.fitted()
         now, would = inertia(fitted_of(published), x, fitted.scaler), inertia(fitted, x, fitted.scaler)
         if now > (1.0 + rules.publish_gain) * would:
             return f"the version in force had {now / would - 1.0:.1%} more inertia" if would else "all is explained"

@@ -239,5 +239,10 @@ def _learn_meta(slots: MemorySlots, slot: Slot) -> dict[str, object]:
     state = msgspec.msgpack.decode(meta["state"], type=LearnState)
     state.offset = 0
     memory = LearnMemory(meta, 0)
-    whole = {"activation": memory.activation, "learner": memory.learner, "proposal": memory.proposal, "drift": memory.drift}
+    whole = {
+        "activation": memory.activation,
+        "learner": memory.learner,
+        "proposal": memory.proposal,
+        "drift": memory.drift,
+    }
     return {**msgspec.structs.asdict(state), **whole}
