@@ -178,7 +178,8 @@ class SegmentsSection(Section):
         default=7 * DAY, description="a refit at least this often; more often while the learner is young"
     )
     publish_gain: Annotated[float, BeforeValidator(number(0, 10)), Kind("number")] = Field(
-        default=0.015, description="a version is published when the one in force has 1 + this times the inertia"
+        default=0.01,
+        description="a version is published when the one in force has 1 + this times the inertia, and what chance makes of it",
     )
     publish_every: AtLeastZero = Field(
         default=0, description="… and when the last one is this old, better or not; 0: never for its age alone"

@@ -43,3 +43,11 @@ class Activation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     def features(self) -> tuple[Feature, ...]:
         """Everything that records must hold while this activation is in force."""
         return self.definition.features + self.retained
+
+    def name_of(self, segment: int) -> str:
+        """What to call a segment: as people declared, else by the model; by its number where there is no such one."""
+        for lever in self.definition.levers:
+            if lever.segment == segment and lever.name:
+                return lever.name
+        named = self.model.segments if self.model else ()
+        return (named[segment] if 0 <= segment < len(named) else "") or f"segment {segment}"

@@ -118,7 +118,7 @@ class Learning(_Value, frozen=True, kw_only=True):
     learner: str = "keyed"
     warm_start: int = 500
     retrain_every: int = 7 * DAY
-    publish_gain: float = 0.015
+    publish_gain: float = 0.01
     publish_every: int = 0
     max_model_moves: float = 0.5
     notice: int = 0

@@ -13,7 +13,7 @@ from stream_seg.core.engine import Engine
 from stream_seg.core.model import Float64
 from stream_seg.core.views import STANDING, WORDS, Value
 from stream_seg.pipeline.outcome import Remembered
-from stream_seg.pipeline.queries import category_of, name_of
+from stream_seg.pipeline.queries import category_of
 from stream_seg.pipeline.standings import Standings, mean_of
 
 OWN = ("event", "time")  # causes by which a customer moves itself; at others somebody decided something
@@ -96,7 +96,7 @@ class Person:
         return category_of(one.feature, [self.engine.plan.columns[f].part for f in columns], self.raw[columns])
 
     def named(self, segment: int | None) -> Value:
-        return None if segment is None else (segment, name_of(segment, self.standings.activation))
+        return None if segment is None else (segment, self.standings.activation.name_of(segment))
 
     def ago(self, instant: int) -> float | None:
         """Seconds since an instant; None where there is none."""

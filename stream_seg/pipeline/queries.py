@@ -78,7 +78,7 @@ def customer_answer(
     return CustomerAnswer(
         customer_id=customer.decode(),
         segment=segment if segment >= 0 else None,
-        segment_name=name_of(segment, activation) if labelled else None,
+        segment_name=activation.name_of(segment) if labelled else None,
         since=rfc3339(int(words[0, SINCE])) if segment >= 0 else None,
         features=_features(engine, row, work.raw, work.x),
         margin=margin,
@@ -232,7 +232,7 @@ def _segment(
         profile = centre_in_real_units(activation, number)
     return SegmentAnswer(
         segment=number,
-        name=name_of(number, activation),
+        name=activation.name_of(number),
         customers=customers,
         share=round(customers / labelled, 6) if labelled else 0.0,
         profile=profile,
@@ -240,15 +240,6 @@ def _segment(
         owner=lever.owner if lever else None,
         question=lever.question if lever else None,
     )
-
-
-def name_of(segment: int, activation: Activation) -> str:
-    """The declared name, else the model's; a segment that the model does not have (any more) goes by its number."""
-    declared = {lever.segment: lever.name for lever in activation.definition.levers if lever.name}
-    if segment in declared:
-        return declared[segment]
-    model = activation.model
-    return model.segments[segment] if model is not None and segment in model.alive else f"segment {segment}"
 
 
 def centre_in_real_units(activation: Activation, segment: int) -> dict[str, float]:

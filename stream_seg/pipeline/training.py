@@ -18,6 +18,7 @@ from stream_seg.core.scaling import Scaler
 from stream_seg.pipeline.learn_state import Sample, Table, TierState
 
 KEPT_FOR = 90 * DAY  # a customer silent for longer does not shape segments
+BOUND = 1e12  # a number beyond it is as far off as one can be, and its square still a number
 YOUNG = 4  # while it is young, a learner is refitted whenever it is older by a quarter
 
 
@@ -98,14 +99,16 @@ class Training:
         self.state.refitted = day
 
     def _worth(self, day: int, x: Float64, published: ModelVersion | None) -> str | None:
-        """Why what was learned, of which x are the newest vectors, should follow what was published last, if it should."""
+        """Why what was learned should follow what was published last, if it should; x: the newest vectors."""
         assert self.learner is not None
         rules = self.rules
         if published is None or not self.comparable(published):
             return "learned on the features that are in force now"
         fitted = self.learner.fitted()
         now, would = inertia(fitted_of(published), x, fitted.scaler), inertia(fitted, x, fitted.scaler)
-        if now > (1.0 + rules.publish_gain) * would:
+        # Centres fitted to one draw of n customers have 1 + 2k/n times the inertia on another, give or take: no gain.
+        chance = 2.0 * len(fitted.centers) / len(x) * (1.0 + 2.0 * (2.0 / fitted.centers.size) ** 0.5)
+        if now > (1.0 + rules.publish_gain + chance) * would:
             return f"the version in force had {now / would - 1.0:.1%} more inertia" if would else "all is explained"
         if rules.publish_every and day - self.state.published >= rules.publish_every:
             return "the version in force was old enough"
@@ -135,7 +138,7 @@ class Training:
     def _transformed(self, raw: Float64) -> Float64:
         x = np.empty_like(raw)
         transform(self.engine.plan.arrays, raw, x)
-        return x
+        return np.clip(x, -BOUND, BOUND)
 
     def raw(self, samples: Sequence[Sample]) -> Float64:
         """Samples in real units, (samples, own columns); what was retained for an older model is left out."""

@@ -15,8 +15,6 @@ from stream_seg.pipeline.training import Training
 from stream_seg.ports import Message
 from stream_seg.wire.drift import finding_messages
 
-BOUND = 1e12  # of what is watched: a number beyond it is as far off as one can be
-
 
 class Watch:
     """Drift, as one tier's training sees it. The state is written down by `dump`; other columns begin it anew."""
@@ -48,16 +46,13 @@ class Watch:
         now, before = [pair[1] for pair in active], [pair[0] for pair in active]
         hashes = np.array([sample.hash for sample in now], np.int64)
         period = training.engine.activation.definition.learn_every
-        return self.monitor.observe(day // period, self._vectors(now), hashes, self._known(before))
-
-    def _vectors(self, samples: Sequence[Sample]) -> Float64:
-        return np.clip(self.training.vectors(samples), -BOUND, BOUND)
+        return self.monitor.observe(day // period, training.vectors(now), hashes, self._known(before))
 
     def _known(self, samples: Sequence[Sample | None]) -> Float64:
         """The vectors of those that are there, NaN for the others."""
         found = np.full((len(samples), len(self.columns)), np.nan)
         at: Int64 = np.array([i for i, sample in enumerate(samples) if sample is not None], np.int64)
-        found[at] = self._vectors([sample for sample in samples if sample is not None])
+        found[at] = self.training.vectors([sample for sample in samples if sample is not None])
         return found
 
     def messages(self, findings: Sequence[Finding], day: int) -> list[Message]:

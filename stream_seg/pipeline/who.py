@@ -18,7 +18,6 @@ from stream_seg.pipeline.grounds import grounds
 from stream_seg.pipeline.label_state import ACTIVATIONS, Memory
 from stream_seg.pipeline.outcome import remembered
 from stream_seg.pipeline.person import Header, Person, lately_moved
-from stream_seg.pipeline.queries import name_of
 from stream_seg.pipeline.residents import Residents
 from stream_seg.pipeline.rules import Rules, brought_in, rules_of
 from stream_seg.pipeline.standings import Standings
@@ -169,7 +168,7 @@ def _understood(view: View, newest: Activation) -> tuple[Node, list[str]]:
                 f"day (UTC) that has {newest.definition.learning.warm_start} customers"
             )
         return who, terms
-    segments = {n: name_of(n, newest) for n in range(model.k) if model.centers[n]}
+    segments = {n: newest.name_of(n) for n in range(model.k) if model.centers[n]}
     for leaf in leaves(who):
         if isinstance(leaf, OneOf) and leaf.field in ("segment", "moved.from"):
             for one in leaf.constants:
@@ -186,12 +185,12 @@ def _told(customer: bytes, value: float, person: Person, view: View, terms: Sequ
         customer_id=customer.decode(),
         score=round(value, DECIMALS),
         segment=segment,
-        segment_name=None if segment is None else name_of(segment, activation),
+        segment_name=None if segment is None else activation.name_of(segment),
         moved=None
         if lately is None
         else MovedLately(
             before=lately.before,
-            before_name=name_of(lately.before, activation),
+            before_name=activation.name_of(lately.before),
             cause=lately.cause,
             at=rfc3339(lately.at),
             ago=person.ago(lately.at) or 0.0,

@@ -65,7 +65,7 @@ def definition_messages(
     announced, active_from: ms. `history` of each segment grows (changed in place).
     """
     levers = {lever.segment: lever for lever in told.definition.levers}
-    names = dict(enumerate(told.model.segments))
+    names = dict(enumerate(told.model.segments)) | {n: lever.name for n, lever in levers.items() if lever.name}
     last = {number: past[-1].name for number, past in history.items() if past}
     messages = []
     for change in told.lineage:

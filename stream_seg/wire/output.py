@@ -141,7 +141,7 @@ def label_message(
         incarnation,
         sequence,
         str(segment),
-        a.model.segments[segment],
+        a.name_of(segment),
         rfc3339(since),
         a.model.version,
         a.feature_set_version,
