@@ -179,7 +179,7 @@ class SegmentsSection(Section):
     )
     publish_gain: Annotated[float, BeforeValidator(number(0, 10)), Kind("number")] = Field(
         default=0.01,
-        description="a version is published when the one in force has 1 + this times the inertia, and more than by chance",
+        description="a version is published when the one in force has 1 + this times the inertia, beyond chance",
     )
     publish_every: AtLeastZero = Field(
         default=0, description="… and when the last one is this old, better or not; 0: never for its age alone"

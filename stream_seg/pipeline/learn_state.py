@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -16,7 +17,7 @@ STATE, ACTIVATION, LEARNER, PROPOSAL, DRIFT = "state", "activation", "learner", 
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """One customer's raw vector on one day, as LABEL sent it."""
+    """One customer's raw vector on one day, as LABEL sent it; its segment then (-1: none) and since when (ms)."""
 
     customer_id: str
     incarnation: int
@@ -27,6 +28,8 @@ class Sample(msgspec.Struct, frozen=True):
     hash: int
     vector: list[float]
     partition: int
+    segment: int = -1
+    since: int = 0
 
 
 class TierState(msgspec.Struct, array_like=True):
@@ -39,6 +42,7 @@ class TierState(msgspec.Struct, array_like=True):
     held       a person decides what is in force: nothing is published by itself
     low, high  learned clips per column of the distance; empty: none
     history    segment -> what happened to it
+    moved      (day, from, to, customers of the table) of the last 30 days
     """
 
     ready: int = 0
@@ -51,6 +55,7 @@ class TierState(msgspec.Struct, array_like=True):
     low: list[float] = []
     high: list[float] = []
     history: dict[int, list[Happened]] = {}
+    moved: list[tuple[int, int, int, int]] = []
 
 
 class Request(msgspec.Struct, array_like=True, frozen=True):
@@ -184,6 +189,16 @@ class Table:
             entry = [sample for sample in self.entries[customer] if sample.as_of <= until]
             if entry[-1].as_of > after and entry[-1].last_event > entry[-1].as_of - self.period:
                 found.append((next((s for s in reversed(entry) if s.as_of <= after), None), entry[-1]))
+        return found
+
+    def moves(self, after: int, until: int) -> Counter[tuple[int, int]]:
+        """How many members were in one segment up to `after` and in another at `until`."""
+        found = Counter[tuple[int, int]]()
+        for _, customer in self.members:
+            entry = [sample for sample in self.entries[customer] if sample.as_of <= until]
+            was = next((sample for sample in reversed(entry) if sample.as_of <= after), None)
+            if was is not None and was.segment >= 0 and was.segment != entry[-1].segment >= 0:
+                found[was.segment, entry[-1].segment] += 1
         return found
 
     def prune(self, until: int, last_event_before: int) -> None:

@@ -139,7 +139,7 @@ class Outcome:
         self.messages.append(
             sample_message(
                 customer, incarnation, number, at, last_event, int(words[slot, HASH]), vector.tolist(),
-                self.engine.activation.layout, self.partition, tier,
+                self.engine.activation.layout, self.partition, tier, segment, since,
             )
         )  # fmt: skip
         if segment >= 0 and self.engine.activation.definition.input.clock != "event":

@@ -11,9 +11,9 @@ import numpy as np
 from stream_seg.core.decision import distances
 from stream_seg.core.engine import Engine
 from stream_seg.core.model import Float64
+from stream_seg.core.profile import category_of
 from stream_seg.core.views import STANDING, WORDS, Value
 from stream_seg.pipeline.outcome import Remembered
-from stream_seg.pipeline.queries import category_of
 from stream_seg.pipeline.standings import Standings, mean_of
 
 OWN = ("event", "time")  # causes by which a customer moves itself; at others somebody decided something

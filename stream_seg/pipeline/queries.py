@@ -15,14 +15,13 @@ import numpy as np
 
 from stream_seg.core.activation import Activation
 from stream_seg.core.decision import activation_row, distances
-from stream_seg.core.definition import Feature
 from stream_seg.core.engine import Engine
 from stream_seg.core.measures import read_columns
 from stream_seg.core.model import Float64, ModelVersion
 from stream_seg.core.naming import phrase
+from stream_seg.core.profile import category_of
 from stream_seg.core.reasons import explain
 from stream_seg.core.record import ADOPTED, ALIVE, INCARNATION, LAST_EVENT, SEGMENT, SINCE, TIME
-from stream_seg.core.views import UNKNOWN
 from stream_seg.pipeline.answers import CustomerAnswer, FeatureValue, Move, Reason, SegmentAnswer, SegmentsAnswer
 from stream_seg.pipeline.label_state import Memory
 from stream_seg.pipeline.outcome import remembered
@@ -125,14 +124,6 @@ def _features(engine: Engine, row: int, raw: Float64, x: Float64) -> list[Featur
             category = category_of(column.feature, [one.part for one in columns[f : f + size]], raw[f : f + size])
             values.append(FeatureValue(name=column.feature.name, value=category, in_distance=None))
     return values
-
-
-def category_of(feature: Feature, parts: Sequence[str | None], raw: Float64) -> str:
-    """The category that an encoded feature's columns say."""
-    if feature.encode in {"one_hot", "hashed"}:
-        return parts[int(np.argmax(raw))] or UNKNOWN
-    code = int(raw[0]) if feature.encode == "ordinal" else sum(int(bit) << i for i, bit in enumerate(raw.tolist()))
-    return feature.categories[code - 1] if code else UNKNOWN
 
 
 def _reasons(engine: Engine, row: int, segment: int, runner_up: int | None, raw: Float64) -> list[Reason]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import msgspec
+import numpy as np
 
 from stream_seg.core.activation import Activation
-from stream_seg.core.definition import Definition
+from stream_seg.core.definition import DAY, Definition
 from stream_seg.core.engine import compile_engine
 from stream_seg.core.lineage import Change, by_number
 from stream_seg.core.model import ModelVersion
 from stream_seg.core.succession import succeed
-from stream_seg.pipeline.learn_state import Memory, Proposal, Request, Table
+from stream_seg.pipeline.learn_state import Memory, Proposal, Request, Table, TierState
 from stream_seg.pipeline.training import Training
 from stream_seg.pipeline.versions import propose, put_in_force
 from stream_seg.pipeline.watching import Watch
@@ -22,6 +24,7 @@ from stream_seg.wire.definitions import Described, definition_messages, model_me
 from stream_seg.wire.drift import waiting_message
 
 EVENTS = "events"
+MONTH = 30 * DAY
 REQUESTS = 20  # the last that people asked for, kept so that one sent twice counts once
 LEARNER = "learn"  # who decides where no person does
 
@@ -95,6 +98,7 @@ class Registry:
         previous, memory.state.learned = memory.state.learned, day
         announced = memory.proposal if memory.proposal and memory.proposal.from_ else None
         self.table.close(day)
+        note_moves(memory.state.tier, self.table.moves(previous, day), day)
         findings = self.watch.day(previous, day)
         alarmed = self.training.rules.retrain_on_drift and any(f.new and f.severity == "act" for f in findings)
         worth = self.training.day(
@@ -214,6 +218,8 @@ class Registry:
         after = training.labels_under(model, samples)
         if lineage is None:
             lineage = by_number(before, after, in_force.alive if in_force else (), model.alive)
+        tier, day = self.memory.state.tier, self.memory.state.learned
+        old_enough = tier.began and day - tier.began >= MONTH
         told = Described(
             model=model,
             definition=self.memory.activation.definition,
@@ -222,6 +228,9 @@ class Registry:
             before=before,
             after=after,
             lineage=lineage,
+            active=np.array([s.last_event > day - MONTH for s in samples], np.bool_),
+            settled=np.array([0 < s.since <= day - MONTH for s in samples if old_enough], np.bool_),
+            moved=moved_lately(tier),
         )
         return definition_messages(told, self.memory.state.tier.history, announced=announced, active_from=active_from)
 
@@ -241,3 +250,17 @@ def _begins_anew(before: Definition, after: Definition) -> bool:
     return any(
         getattr(before.learning, rule) != getattr(after.learning, rule) for rule in ("k", "learner", "seed", "options")
     )
+
+
+def note_moves(tier: TierState, moves: Mapping[tuple[int, int], int], day: int) -> None:
+    """Keeps a day's movements between segments, and forgets those of more than a month ago."""
+    kept = [move for move in tier.moved if move[0] > day - MONTH]
+    tier.moved = kept + [(day, old, new, customers) for (old, new), customers in sorted(moves.items())]
+
+
+def moved_lately(tier: TierState) -> Counter[tuple[int, int]]:
+    """(from, to) -> how many moved so in the last month."""
+    found = Counter[tuple[int, int]]()
+    for _, old, new, customers in tier.moved:
+        found[old, new] += customers
+    return found

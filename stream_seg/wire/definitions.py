@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import orjson
 
 from stream_seg.core.definition import Definition
 from stream_seg.core.lineage import Change
 from stream_seg.core.model import Float64, Int64, ModelVersion
 from stream_seg.core.plan import Column
+from stream_seg.core.profile import categories, measures
 from stream_seg.ports import Message
 from stream_seg.wire.output import DEFINITIONS, MODELS, cloud_event
 from stream_seg.wire.timestamps import rfc3339
+
+Bools = npt.NDArray[np.bool_]
 
 LEARN_PROGRESS = "learn-progress"
 KEPT = 20  # entries of a segment's history
@@ -46,6 +50,9 @@ class Described:
     raw            (customers, columns) the learner's table in real units
     before, after  the segment of each of them under the version before and under this one, (customers,); -1: none
     lineage        what became of each segment
+    active         (customers,) who did something in the last 30 days
+    settled        (customers,) who has been in one segment for 30 days or more; empty: too early to tell
+    moved          (from, to) -> how many of them moved so in the last 30 days
     """
 
     model: ModelVersion
@@ -55,6 +62,9 @@ class Described:
     before: Int64
     after: Int64
     lineage: Sequence[Change]
+    active: Bools
+    settled: Bools
+    moved: Mapping[tuple[int, int], int]
 
 
 def definition_messages(
@@ -75,8 +85,8 @@ def definition_messages(
         past.append(Happened(at, change.kind, told.model.version, name, [str(other) for other in change.of] or None))
         del past[:-KEPT]
         lever = levers.get(number)
-        size = int(np.count_nonzero(told.after == number))
-        profile = _profile(told, number)
+        here, before = told.after == number, told.before == number
+        size, columns = int(here.sum()), told.columns[: told.raw.shape[1]]
         body: dict[str, Any] = {
             "tier": told.model.tier,
             "segment": str(number),
@@ -86,7 +96,12 @@ def definition_messages(
             "customers_affected": change.customers,
             "size": size,
             "share": round(size / len(told.raw), 6) if len(told.raw) else 0.0,
-            "profile": profile,
+            "reach": _share(told.active, here),
+            "stability": _share(told.settled, here) if len(told.settled) else None,
+            "profile": measures(columns, told.raw[here], told.raw, told.raw[before]),
+            "categories": categories(columns, told.raw[here], told.raw),
+            "moved_in": {str(a): n for (a, b), n in sorted(told.moved.items()) if b == number},
+            "moved_out": {str(b): n for (a, b), n in sorted(told.moved.items()) if a == number},
             "lever": lever.lever if lever else None,
             "owner": lever.owner if lever else None,
             "question": lever.question if lever else None,
@@ -103,19 +118,9 @@ def definition_messages(
     return messages
 
 
-def _profile(told: Described, number: int) -> dict[str, dict[str, float | None]]:
-    """Feature -> its mean here, in the whole tier, and here before this version; null where nobody is."""
-    population = _means(told.raw)
-    here, before = _means(told.raw[told.after == number]), _means(told.raw[told.before == number])
-    return {
-        column.name: {"center": here[f], "population": population[f], "before": before[f]}
-        for f, column in enumerate(told.columns[: told.raw.shape[1]])
-    }
-
-
-def _means(raw: Float64) -> list[float | None]:
-    found: list[float | None] = raw.mean(axis=0).tolist() if len(raw) else [None] * raw.shape[1]
-    return found
+def _share(of: Bools, among: Bools) -> float | None:
+    """The share of those among whom it is so; None where there is nobody."""
+    return round(float(of[among].mean()), 6) if among.any() else None
 
 
 def _description(name: str, size: int, told: Described) -> str:

@@ -156,9 +156,12 @@ def label_message(
 
 def sample_message(
     customer: bytes, incarnation: int, number: int, as_of: int, last_event: int, hashed: int,
-    vector: Sequence[float], layout: int, partition: int, tier: str,
+    vector: Sequence[float], layout: int, partition: int, tier: str, segment: int, since: int,
 ) -> Message:  # fmt: skip
-    """One customer's raw vector for learning; the tier is the key, so one partition holds a whole tier."""
+    """One customer's raw vector for learning, and its segment (-1: none) since when.
+
+    The tier is the key, so one partition holds a whole tier.
+    """
     body = {
         "customer_id": customer.decode(),
         "incarnation": incarnation,
@@ -169,5 +172,7 @@ def sample_message(
         "hash": hashed,
         "vector": vector,
         "partition": partition,
+        "segment": segment,
+        "since": since,
     }
     return Message(SAMPLES, tier.encode(), _encode(body))

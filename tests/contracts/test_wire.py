@@ -119,7 +119,7 @@ def test_every_cause_that_the_fold_knows_is_in_the_contract() -> None:
 
 
 def test_a_sample_keeps_its_contract() -> None:
-    sample = sample_message(b"C-1", 12, 1, NOON, NOON - DAY, -7, [1.0, float("nan")], 2, 3, "all")
+    sample = sample_message(b"C-1", 12, 1, NOON, NOON - DAY, -7, [1.0, float("nan")], 2, 3, "all", -1, 0)
     assert (sample.topic, sample.key) == ("samples", b"all")
     assert refusals("internal/sample.v1", sample.value) == []
 
@@ -151,7 +151,8 @@ def test_what_learn_publishes_keeps_its_contracts() -> None:
         [Change("updated", 0, (), 2), Change("split", 1, (0,), 1), Change("retired", 2, (), 3)],
         [Change("merged", 0, (1,), 2), Change("emerged", 1, (), 1)],
     )
-    told = [Described(MODEL, DEFINITION, columns, raw, nobody, all_in_0, lineage) for lineage in kinds]
+    lately: dict[str, Any] = {"active": nobody < 0, "settled": nobody < 0, "moved": {(0, 1): 3}}
+    told = [Described(MODEL, DEFINITION, columns, raw, nobody, all_in_0, lineage, **lately) for lineage in kinds]
     created, *later = [definition_messages(one, history, announced=NOON, active_from=NOON + DAY) for one in told]
     assert [message.key for message in created] == [b"all:0", b"all:1"]
     for message in [*created, *(message for messages in later for message in messages)]:

@@ -74,7 +74,7 @@ class Trainer:
             samples = [
                 sample_message(
                     b"c%d" % i, 1, self.number, at - 1, at - 2, (i * 2_654_435_761) << 20,
-                    vector(i, self.day), layout, 0, "all",
+                    vector(i, self.day), layout, 0, "all", -1, 0,
                 )
                 for i in range(customers)
             ]  # fmt: skip
