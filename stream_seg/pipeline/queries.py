@@ -208,7 +208,7 @@ def _described(
     for n in model.alive:
         told = definitions[n]["profile"]
         assert isinstance(told, dict)  # by its contract
-        profiles[n] = {name: float(entry["center"]) for name, entry in told.items()}
+        profiles[n] = {name: float(entry["center"]) for name, entry in told.items() if entry["center"] is not None}
     return profiles
 
 

@@ -107,7 +107,14 @@ class Registry:
         said = self.watch.messages(findings, day)
         if announced is not None:
             return [*said, *(self._come(announced, day) if day >= announced.from_ else [])]
-        return [*said, *(self._propose(day, worth) if worth else [])]
+        return [*said, *(self._propose(day, worth) if worth else self._measured_again(day))]
+
+    def _measured_again(self, day: int) -> list[Message]:
+        """What the segments in force are like now: said whenever a refit found nothing better."""
+        in_force = self.training.engine.activation.model
+        if self.memory.state.tier.refitted != day or in_force is None or not self.training.comparable(in_force):
+            return []
+        return self._describe(in_force, None, day, day, again=True)
 
     def _propose(self, day: int, why: str) -> list[Message]:
         """A new version: in force at once, announced, or waiting for a person."""
@@ -208,9 +215,15 @@ class Registry:
         state.requests = [*state.requests[1 - REQUESTS :], Request(request, said)]
 
     def _describe(
-        self, model: ModelVersion, lineage: Sequence[Change] | None, announced: int, active_from: int
+        self,
+        model: ModelVersion,
+        lineage: Sequence[Change] | None,
+        announced: int,
+        active_from: int,
+        *,
+        again: bool = False,
     ) -> list[Message]:
-        """What the segments of a version mean; without a lineage it is by their numbers."""
+        """What the segments of a version mean; without a lineage it is by their numbers. `again`: nothing changed."""
         assert self.memory.activation is not None
         in_force = self.memory.activation.model
         training, samples = self.training, self.table.latest(self.memory.state.learned)
@@ -232,7 +245,7 @@ class Registry:
             settled=np.array([0 < s.since <= day - MONTH for s in samples if old_enough], np.bool_),
             moved=moved_lately(tier),
         )
-        return definition_messages(told, self.memory.state.tier.history, announced=announced, active_from=active_from)
+        return definition_messages(told, tier.history, announced=announced, active_from=active_from, again=again)
 
     def _activate(self, activation: Activation) -> list[Message]:
         """Puts an activation in force here, and in every events partition."""

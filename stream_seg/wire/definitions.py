@@ -68,11 +68,12 @@ class Described:
 
 
 def definition_messages(
-    told: Described, history: dict[int, list[Happened]], *, announced: int, active_from: int
+    told: Described, history: dict[int, list[Happened]], *, announced: int, active_from: int, again: bool = False
 ) -> list[Message]:
     """What each segment of a version means, and of those that it ends what became of them.
 
-    announced, active_from: ms. `history` of each segment grows (changed in place).
+    announced, active_from: ms. `history` of each segment grows (changed in place), unless this is said `again`, because
+    its customers are others by now.
     """
     levers = {lever.segment: lever for lever in told.definition.levers}
     names = dict(enumerate(told.model.segments)) | {n: lever.name for n, lever in levers.items() if lever.name}
@@ -82,8 +83,9 @@ def definition_messages(
         number, past = change.segment, history.setdefault(change.segment, [])
         name = names.get(number) or last.get(number, f"segment {number}")
         at = rfc3339(announced)
-        past.append(Happened(at, change.kind, told.model.version, name, [str(other) for other in change.of] or None))
-        del past[:-KEPT]
+        if not again:
+            past.append(Happened(at, change.kind, told.model.version, name, [str(n) for n in change.of] or None))
+            del past[:-KEPT]
         lever = levers.get(number)
         here, before = told.after == number, told.before == number
         size, columns = int(here.sum()), told.columns[: told.raw.shape[1]]
@@ -92,7 +94,9 @@ def definition_messages(
             "segment": str(number),
             "name": name,
             "description": _description(name, size, told),
-            "what_changed": _what_changed(change, names, last),
+            "what_changed": "nothing; its customers were measured again"
+            if again
+            else _what_changed(change, names, last),
             "customers_affected": change.customers,
             "size": size,
             "share": round(size / len(told.raw), 6) if len(told.raw) else 0.0,
