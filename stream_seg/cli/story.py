@@ -80,6 +80,8 @@ def _segments(page: Console, summary: Summary) -> None:
     for justify in ("right", "left", "right", "right", "left"):
         table.add_column(justify=justify, no_wrap=justify == "right")
     for one in summary["segments"]:
+        if one["ended"] and not one["customers"]:
+            continue
         bar = "█" * max(1 if one["customers"] else 0, round(BAR * one["customers"] / largest)) if largest else ""
         lever = f"\n[dim]→ {escape(one['lever'])}[/dim]" if one["lever"] else ""
         number, name = f"[cyan]{escape(one['segment'])}[/cyan]", escape(one["name"]) + lever

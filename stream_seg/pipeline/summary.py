@@ -15,6 +15,7 @@ MONTH_DAYS = 30
 EXAMPLES = 10  # customers that are named as having gone silent
 QUIET = 1.25  # times the mean silence: where a segment of silent customers begins
 STEPS = 8  # movements that make a good story; more tire
+ENDED = ("merged", "retired")
 IN_SECONDS = ("recency", "tenure", "mean_gap", "time_on_site")
 
 
@@ -30,7 +31,10 @@ class Counts(TypedDict):
 
 
 class SegmentShare(TypedDict):
-    """A segment at the end: `customers` in it, `share` of all who have one (0 … 1), what it means and what to do."""
+    """A segment at the end: `customers` in it, `share` of all who have one (0 … 1), what it means and what to do.
+
+    `ended`: the model in force has it no more.
+    """
 
     segment: str
     name: str
@@ -38,6 +42,7 @@ class SegmentShare(TypedDict):
     share: float
     description: str
     lever: str | None
+    ended: bool
 
 
 class Month(TypedDict):
@@ -143,7 +148,7 @@ def _step(movement: Mapping[str, Any]) -> _Step:
 
 
 def _segments(paths: Mapping[str, list[_Step]], known: Mapping[str, Mapping[str, Any]]) -> list[SegmentShare]:
-    """Every segment that is defined or has somebody in it, the largest first."""
+    """Every segment that there ever was, the largest first."""
     sizes = Counter(path[-1].after for path in paths.values() if path[-1].after is not None)
     everybody = sizes.total()
     segments = sorted({*known, *sizes}, key=lambda segment: (-sizes[segment], int(segment)))
@@ -155,6 +160,7 @@ def _segments(paths: Mapping[str, list[_Step]], known: Mapping[str, Mapping[str,
             share=sizes[segment] / everybody if everybody else 0.0,
             description=known[segment]["description"] if segment in known else "",
             lever=known[segment]["lever"] if segment in known else None,
+            ended=segment in known and known[segment]["change"] in ENDED,
         )
         for segment in segments
     ]
@@ -189,7 +195,9 @@ def _quiet(known: Mapping[str, Mapping[str, Any]], features: Sequence[Feature]) 
         segment
         for segment, definition in known.items()
         if any(
-            one["center"] > QUIET * one["population"] for name in silences if (one := definition["profile"].get(name))
+            one["center"] > QUIET * one["population"]
+            for name in silences
+            if (one := definition["profile"].get(name)) and one["center"] is not None
         )
     }
 

@@ -39,7 +39,7 @@ def defined(segment: str, name: str, version: int = 1, lever: str | None = None)
     silence = {"center": 2e6 if "silent" in name else 1e5, "population": 1e6}
     return {
         "profile": {"silence": silence, "spend": {"center": 1.0, "population": 2.0}},
-        "segment": segment, "name": name, "description": f"{name}.", "lever": lever,
+        "segment": segment, "name": name, "description": f"{name}.", "lever": lever, "change": "updated",
         "history": [{"model_version": v, "name": name} for v in range(1, version + 1)],
     }  # fmt: skip
 
