@@ -55,4 +55,9 @@ def rendered(answer: "SegmentsAnswer") -> str:
         profile = [(title, *(str(one["segment"]) for one in here))]
         profile += [(name, *(amount(one["profile"].get(name)) for one in here)) for name in names]
         parts.append(table(profile, right=range(1, len(here) + 1)))
+    causes = ", ".join(f"{count:,} {cause}" for cause, count in answer.get("movements_by_cause", {}).items())
+    if causes:
+        back = answer.get("returned_within", {})
+        returned = f"{back.get('1d', 0):,} went back to the segment before within a day, {back.get('7d', 0):,} within 7"
+        parts.append(f"movements: {causes}; {returned}")
     return "\n\n".join(parts)

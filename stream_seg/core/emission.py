@@ -21,8 +21,9 @@ ROOM = 4  # the most emissions between two checks of the capacity
 class Emissions(NamedTuple):
     """What was decided, in order. The fold pauses before `used[0]` could pass the capacity.
 
-    ints     (capacity, 13): kind, slot, row (-1: no event), instant, previous, segment (of a visit: the current
-             one), sequence, cause, incarnation, activation row, sample number, last event, in the segment since
+    ints     (capacity, 14): kind, slot, row (-1: no event), instant, previous, segment (of a visit: the current
+             one), sequence, cause, incarnation, activation row, sample number, last event, in the segment since, and
+             of a return to the segment before: how long it was away (-1: no return)
     distance (capacity, 3): squared, to the new segment, to the runner-up, to the previous one (NaN: none)
     before, after  (capacity, columns) in real units
     """
@@ -38,7 +39,7 @@ def emissions(capacity: int, columns: int) -> Emissions:
     """Empty room for `capacity` emissions."""
     return Emissions(
         np.zeros(1, np.int64),
-        np.zeros((capacity, 13), np.int64),
+        np.zeros((capacity, 14), np.int64),
         np.zeros((capacity, 3)),
         np.zeros((capacity, columns)),
         np.zeros((capacity, columns)),
@@ -48,11 +49,12 @@ def emissions(capacity: int, columns: int) -> Emissions:
 @kernel
 def emit(
     people: People, out: Emissions, work: Scratch, kind: int, s: int, row: int, t: int, previous: int, segment: int,
-    cause: int, a: int, second: int,
+    cause: int, a: int, second: int, away: int,
 ) -> None:  # fmt: skip
     """Adds an emission of row s, whose vector now is in `work`; row -1: without an event.
 
-    a: the activation row it was decided under; second: the segment of the runner-up, -1: none.
+    a: the activation row it was decided under; second: the segment of the runner-up, -1: none; away: ms since it left
+    the segment to which it returns, -1: no return.
     """
     words = people.words
     i = out.used[0]
@@ -63,7 +65,7 @@ def emit(
     ints[i, 8], ints[i, 9], ints[i, 10], ints[i, 11] = (
         words[s, INCARNATION], a, words[s, SAMPLES], words[s, LAST_EVENT],
     )  # fmt: skip
-    ints[i, 12] = words[s, SINCE]
+    ints[i, 12], ints[i, 13] = words[s, SINCE], away
     out.distance[i, 0] = work.d[segment] if segment >= 0 else math.nan
     out.distance[i, 1] = work.d[second] if second >= 0 else math.nan
     known = segment >= 0 and previous >= 0 and previous < work.d.shape[0]

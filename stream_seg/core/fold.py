@@ -40,6 +40,7 @@ from stream_seg.core.record import (
     INCARNATION,
     LAST_EVENT,
     LAYOUT,
+    PREVIOUS,
     RECENT,
     RECENT_AT,
     RECENT_IDS,
@@ -92,12 +93,14 @@ def _judge(
         if j != best and models.absent[a, j] == 0.0 and (second < 0 or work.d[j] < work.d[second]):
             second = j
     previous = words[s, SEGMENT] - 1
+    away = t - words[s, SINCE] if words[s, PREVIOUS] == best + 1 else -1
+    words[s, PREVIOUS] = words[s, SEGMENT]
     words[s, SEGMENT] = best + 1
     words[s, SINCE] = t
     words[s, CANDIDATE] = 0
     words[s, CANDIDATE_SINCE] = 0
     words[s, SEQUENCE] += 1
-    emit(people, out, work, MOVED, s, row, t, previous, best, cause, a, second)
+    emit(people, out, work, MOVED, s, row, t, previous, best, cause, a, second, away)
 
 
 @kernel
@@ -115,7 +118,7 @@ def _visit(
         words[s, SEQUENCE] += 1
         _recall(people, s, work)
         a = activation_row(models, words[s, ADOPTED])
-        emit(people, out, work, FORGOTTEN, s, row, t, previous, -1, BY_FORGETTING, a, -1)
+        emit(people, out, work, FORGOTTEN, s, row, t, previous, -1, BY_FORGETTING, a, -1, -1)
         return
     _judge(models, people, s, t, row, BY_TIME, out, work)
     _adopt(models, people, s, t, row, out, work)
@@ -123,7 +126,7 @@ def _visit(
     if silence <= plan.settings[SAMPLED_FOR]:
         words[s, SAMPLES] += 1
         a = activation_row(models, words[s, ADOPTED])
-        emit(people, out, work, VISIT, s, row, t, -1, words[s, SEGMENT] - 1, BY_TIME, a, -1)
+        emit(people, out, work, VISIT, s, row, t, -1, words[s, SEGMENT] - 1, BY_TIME, a, -1, -1)
 
 
 @kernel

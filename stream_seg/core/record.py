@@ -29,14 +29,15 @@ CANDIDATE = 9  # waiting out the dwell
 CANDIDATE_SINCE = 10
 SEQUENCE = 11  # movements so far
 SINCE = 12  # in this segment since
-SAMPLES = 13
-HASH = 14
-RECENT_AT = 15  # where the next message id goes
-RECENT = 16
+PREVIOUS = 13  # the segment before this one
+SAMPLES = 14
+HASH = 15
+RECENT_AT = 16  # where the next message id goes
+RECENT = 17
 RECENT_IDS = 16
 HEADER = RECENT + RECENT_IDS
 
-FORMAT = 1
+FORMAT = 2
 
 Words = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from stream_seg.core.activation import Activation
+from stream_seg.core.definition import DAY
 from stream_seg.core.emission import CAUSES, FORGOTTEN, VISIT, Emissions
 from stream_seg.core.engine import Engine
 from stream_seg.core.model import Float64
@@ -19,6 +20,7 @@ from stream_seg.wire.output import Movement, Reason, label_message, movement_mes
 from stream_seg.wire.timestamps import rfc3339
 
 TOP = 3  # features that a movement names
+RETURNS = ((b"1d", DAY), (b"7d", 7 * DAY))  # who moves back so soon need not have moved
 DECIMALS = 6  # plenty for people and half the bytes
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -42,7 +44,7 @@ class Outcome:
     """Collects the emissions of one batch in order.
 
     messages  for the outbox; histories: customer -> entries, oldest first
-    moves     how often (previous segment, segment, cause)
+    moves     how often (previous segment, segment, cause); returns: to the segment before, by how soon
     forgotten rows to erase: with everything stored before, also where the customer came back in the same batch
     """
 
@@ -55,6 +57,7 @@ class Outcome:
         self.origin = origin
         self.messages: list[Message] = []
         self.moves: Counter[tuple[int | None, int | None, int]] = Counter()
+        self.returns: Counter[bytes] = Counter()
         self.histories: dict[bytes, list[bytes]] = {}
         self.forgotten: set[int] = set()
 
@@ -77,7 +80,7 @@ class Outcome:
     def _moved(
         self, residents: Residents, row: list[int], confidence: float, margin: float, reasons: list[Reason]
     ) -> None:
-        kind, slot, _, at, previous, segment, sequence, cause, incarnation, a, *_ = row
+        kind, slot, _, at, previous, segment, sequence, cause, incarnation, a, *_, away = row
         customer = residents.ids[slot]
         old, new = (None if previous < 0 else previous), (None if segment < 0 else segment)
         if kind == FORGOTTEN:
@@ -92,6 +95,8 @@ class Outcome:
             )  # fmt: skip
             self.messages += movement_messages(movement, activation, self.decided_at, self.origin)
         self.moves[old, new, cause] += 1
+        if away >= 0:
+            self.returns.update(name for name, within in RETURNS if away <= within)
         if kind == FORGOTTEN:  # the history goes with the record: a customer who comes back begins another
             self.histories.pop(customer, None)
             return
@@ -100,8 +105,8 @@ class Outcome:
         self.histories.setdefault(customer, []).append(entry)
 
     def counts(self) -> dict[bytes, int]:
-        """What to add to the counts of the partition: customers by segment, movements by cause."""
-        change: Counter[bytes] = Counter()
+        """What to add to the counts of the partition: customers by segment, movements by cause, returns by how soon."""
+        change: Counter[bytes] = Counter({b"r:" + name: times for name, times in self.returns.items()})
         for (old, new, cause), times in self.moves.items():
             if old is not None:
                 change[b"s:%d" % old] -= times
@@ -132,7 +137,7 @@ class Outcome:
         The label heals what a zombie may have published late. A feeder's log has no such worker, and a bounded past
         has many days: there it is left out.
         """
-        _, slot, _, at, _, segment, sequence, _, incarnation, a, number, last_event, since = row
+        _, slot, _, at, _, segment, sequence, _, incarnation, a, number, last_event, since, _ = row
         words = residents.people.words
         customer = residents.ids[slot]
         tier = self.engine.activation.definition.tier

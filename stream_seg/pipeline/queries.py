@@ -171,7 +171,7 @@ def segments_answer(
     memories = [Memory(facts.meta, 0) for facts in partitions if facts.meta]
     activations = {a.number: a for memory in memories for a in memory.activations}
     newest = activations[max(activations)] if activations else None
-    sizes, causes = Counter[int](), Counter[str]()
+    sizes, causes, returns = Counter[int](), Counter[str](), Counter[str]()
     for facts in partitions:
         for field, count in facts.counts.items():
             kind, _, name = field.decode().partition(":")
@@ -179,6 +179,8 @@ def segments_answer(
                 sizes[int(name)] += count
             elif kind == "c":
                 causes[name] += count
+            elif kind == "r":
+                returns[name] += count
     model = newest.model if newest is not None else None
     described = _described(model, definitions or {})
     customers, labelled = sum(facts.customers for facts in partitions), sizes.total()
@@ -192,6 +194,7 @@ def segments_answer(
         unlabelled=customers - labelled,
         model_version=model.version if model else None,
         movements_by_cause=dict(sorted(causes.items())),
+        returned_within={within: returns[within] for within in ("1d", "7d")},
         profiles_from="none" if model is None else "definitions" if described else "centres",
     )
 

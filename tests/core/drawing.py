@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import assume
+from hypothesis import reject
 from hypothesis import strategies as st
 
 from stream_seg.core.activation import Activation
@@ -172,7 +172,8 @@ def model(definition: Definition, version: int, seed: int, k: int = 3) -> ModelV
     measured = {meaning(f, features): f.name for f in definition.features if f.role == "feature"}  # of twins, one
     used = zip(plan.columns, plan.distance, strict=True)
     all_columns = [c for c, in_distance in used if in_distance and c.feature.name in measured.values()]
-    assume(all_columns)
+    if not all_columns:
+        reject()
     columns = rng.sample(all_columns, rng.randint(1, len(all_columns)))
     typical = [1.0 if c.feature.log1p else TYPICAL.get(c.feature.aggregate, 2.0) for c in columns]
     clips = [rng.choice([None, None, 0.5]) for _ in columns]

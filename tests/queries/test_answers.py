@@ -19,6 +19,7 @@ from stream_seg.pipeline.label_state import ACTIVATIONS, Memory
 from stream_seg.pipeline.queries import centre_in_real_units, customer_answer, partitions_of, segments_answer
 from stream_seg.ports import Message, Slot
 from stream_seg.wire import control
+from stream_seg.wire.timestamps import read_time
 from tests.queries.shop import BEGAN, FEATURES, REST, Events, Shop, definition, events
 
 
@@ -186,6 +187,20 @@ def test_segments_count_everybody_once_and_tell_what_was_declared(shop: Shop) ->
     for movement in shop.movements:
         causes[movement["cause"]] = causes.get(movement["cause"], 0) + 1
     assert here["movements_by_cause"] == causes
+
+
+def test_who_moves_back_within_a_day_or_a_week_is_counted(shop: Shop) -> None:
+    left: dict[tuple[str, int], tuple[str | None, int]] = {}
+    expected = {"1d": 0, "7d": 0}
+    for movement in sorted(shop.movements, key=lambda movement: (movement["incarnation"], movement["sequence"])):
+        who, at = (movement["customer_id"], movement["incarnation"]), read_time(movement["event_time"], "event_time")
+        before, since = left.get(who, (None, 0))
+        if movement["segment"] is not None and movement["segment"] == before:
+            for within, days in (("1d", 1), ("7d", 7)):
+                expected[within] += at - since <= days * DAY
+        left[who] = movement["previous_segment"], at
+    assert expected["1d"] < expected["7d"]
+    assert segments_answer(shop.facts(), shop.definitions)["returned_within"] == expected
 
 
 def test_profiles_are_the_definitions_of_the_model_in_force_outcomes_included(shop: Shop) -> None:
