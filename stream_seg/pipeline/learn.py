@@ -91,11 +91,11 @@ class Learn:
             case None:
                 self._sampled(record)
             case control.ACTIVATE:
-                self.registry.first(control.activation(record))
+                return self.registry.first(control.activation(record))
             case control.APPLY:
                 return self.registry.changed(control.read(record, control.Apply))
             case control.ORDER:
-                return self.registry.obey(control.read(record, control.Order))
+                return self.registry.obey(*control.order(record))
             case control.PASSED_DAY:
                 return self._passed(control.read(record, control.PassedDay))
         return []

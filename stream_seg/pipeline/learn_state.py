@@ -54,10 +54,11 @@ class TierState(msgspec.Struct, array_like=True):
 
 
 class Request(msgspec.Struct, array_like=True, frozen=True):
-    """What a person asked for, and what came of it in words."""
+    """What a person asked for, and what came of it in words; `refused`: nothing did."""
 
     id: str
     said: str
+    refused: bool = False
 
 
 class LearnState(msgspec.Struct, array_like=True):
