@@ -19,7 +19,7 @@ from stream_seg.errors import Stop
 from stream_seg.pipeline.history import in_order
 from stream_seg.pipeline.label_state import Memory as LabelMemory
 from stream_seg.pipeline.learn_state import Memory as LearnMemory
-from stream_seg.pipeline.model_answers import DiffAnswer, ModelAnswer, ModelsAnswer
+from stream_seg.pipeline.model_answers import DiffAnswer, ModelAnswer, ModelsAnswer, ReproduceAnswer
 from stream_seg.pipeline.models import Registered, model_answer, models_answer
 from stream_seg.pipeline.moves import Comparison
 from stream_seg.ports import Slot
@@ -45,6 +45,22 @@ def show_model(config: Config, version: int) -> ModelAnswer:
 def compare_models(config: Config, before: int | None, after: int | None, sample: int, tell: Tell) -> DiffAnswer:
     """What `after` (None: the newest) would change for everybody whom `before` (None: the one in force) labels."""
     return asyncio.run(_compare(config, before, after, sample, tell))
+
+
+def reproduce_model(config: Config, version: int) -> ReproduceAnswer:
+    """Makes a version again and compares. Raises `Stop` where it is not known, or not how it was made."""
+    return asyncio.run(_reproduce(config, version))
+
+
+async def _reproduce(config: Config, version: int) -> ReproduceAnswer:
+    from stream_seg.pipeline.reproduction import reproduced  # noqa: PLC0415  # river is needed here only
+
+    model = (await registered(config)).version(version)
+    theirs = b"%s:%d:" % (model.tier.encode(), version)
+    return reproduced(
+        model,
+        [r.value async for r in whole_topic(config, "trainings") if r.value and (r.key or b"").startswith(theirs)],
+    )
 
 
 async def registered(config: Config) -> Registered:

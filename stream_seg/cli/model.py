@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from stream_seg.cli import model_orders
-from stream_seg.cli.model_text import compared, listed, shown
+from stream_seg.cli.model_text import compared, listed, reproduced, shown
 from stream_seg.cli.options import DEFAULT_CONFIG, ConfigFile, Json, output, read_config
+from stream_seg.cli.output import FINDINGS
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -114,3 +115,31 @@ def diff(
 
 
 model_orders.register(app)
+
+
+@app.command("reproduce", short_help="Makes a version again and compares.")
+def reproduce(
+    context: typer.Context,
+    version: Annotated[int, typer.Argument(metavar="V", min=1, help="The version.")],
+    config: ConfigFile = DEFAULT_CONFIG,
+    *,
+    json: Json = False,
+) -> None:
+    """Makes a version again out of what LEARN recorded: the same vectors, the same learner, the same state before.
+
+    Exits with 0 where centres, mean and scale are the same to the bit, as they are with the same libraries on the same
+    kind of processor; else with 3, and says how far they are apart and what differs between then and now.
+
+    \b
+    Examples:
+      stream-seg model reproduce 8
+      stream-seg model reproduce 8 --json | jq '{same, made_with, here}'
+    """
+    out = output(context, json=json)
+    settings = read_config(config)
+    from stream_seg.bootstrap import models
+
+    answer = models.reproduce_model(settings, version)
+    out.result(answer, reproduced(answer))
+    if not answer["same"]:
+        raise typer.Exit(FINDINGS)

@@ -7,7 +7,14 @@ from stream_seg.cli.output import amount, table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stream_seg.pipeline.model_answers import ActivationLine, DiffAnswer, ModelAnswer, ModelsAnswer, VersionLine
+    from stream_seg.pipeline.model_answers import (
+        ActivationLine,
+        DiffAnswer,
+        ModelAnswer,
+        ModelsAnswer,
+        ReproduceAnswer,
+        VersionLine,
+    )
 
 
 def listed(answer: "ModelsAnswer") -> str:
@@ -95,3 +102,20 @@ def compared(answer: "DiffAnswer") -> str:
         some += [(one["customer_id"], str(one["before"]), str(one["after"])) for one in answer["sample"]]
         parts.append(table(some, right=[1, 2]))
     return "\n\n".join(parts)
+
+
+def reproduced(answer: "ReproduceAnswer") -> str:
+    """Whether it came out the same, and else how far apart and what is different here."""
+    asks = ", ".join(answer["asks"])
+    vectors = f"{answer['customers']:,} customers × {answer['columns']} columns"
+    first = f"version {answer['version']} made again ({asks}; {vectors})"
+    if answer["same"]:
+        return f"{first}: the same to the bit"
+    rows = [("part", "greatest difference")]
+    for part in answer["parts"]:
+        apart = "of another shape" if part["difference"] is None else f"{part['difference']:.3g}"
+        rows.append((part["part"], "the same to the bit" if part["same"] else apart))
+    made, here = answer["made_with"], answer["here"]
+    other = [f"{name}: {made.get(name)} then, {here.get(name)} now" for name in here if made.get(name) != here[name]]
+    why = other or ["Libraries and processor are those of then: look for a changed stream_seg or learner."]
+    return "\n\n".join([f"{first}: not the same", table(rows), "\n".join(why)])

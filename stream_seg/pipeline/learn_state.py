@@ -228,6 +228,7 @@ class Proposal(msgspec.Struct, frozen=True):
     moves     share of the customers with a label whom it would move, of the table
     from_     it comes into force at the first boundary from here on; 0: a person decides
     why       it was made; lineage: what it makes of the segments that there are
+    numbers   of each centre as the learner has them, its segment
     """
 
     model: ModelVersion
@@ -235,6 +236,7 @@ class Proposal(msgspec.Struct, frozen=True):
     why: str
     lineage: tuple[Change, ...]
     from_: int = 0
+    numbers: tuple[int, ...] = ()
 
 
 class Memory:

@@ -144,6 +144,32 @@ class DiffAnswer(TypedDict):
     as_of: str | None
 
 
+class ReproducedPart(TypedDict):
+    """Centres, mean or scale of a version made again. difference: the greatest of any number; None: another shape."""
+
+    part: str
+    same: bool
+    difference: float | None
+
+
+class ReproduceAnswer(TypedDict):
+    """A version made again out of what was recorded.
+
+    same       to the bit, all of it
+    asks       what the learner was asked: ``begin``, ``learn``, ``refit``
+    made_with, here  libraries and the kind of processor, then and now
+    """
+
+    version: int
+    same: bool
+    parts: list[ReproducedPart]
+    asks: list[str]
+    customers: int
+    columns: int
+    made_with: dict[str, str]
+    here: dict[str, str]
+
+
 class OrderAnswer(TypedDict):
     """What LEARN said to an order."""
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from stream_seg.core.activation import Activation
+from stream_seg.core.clustering import made_with
 from stream_seg.core.definition import Definition
 from stream_seg.core.engine import compile_engine
 from stream_seg.core.lineage import Change, by_number
@@ -20,6 +21,7 @@ from stream_seg.wire import control
 from stream_seg.wire.activations import Kind, activation_message
 from stream_seg.wire.definitions import Described, definition_messages, model_message
 from stream_seg.wire.drift import waiting_message
+from stream_seg.wire.trainings import training_messages
 
 EVENTS = "events"
 REQUESTS = 20  # the last that people asked for, kept so that one sent twice counts once
@@ -99,7 +101,7 @@ class Registry:
         assert self.memory.activation is not None
         rules, in_force = self.memory.activation.definition.learning, self.memory.activation.model
         proposal = propose(self.training, day, why)
-        said = [model_message(proposal.model, self.memory.activation.definition.name)]
+        said = [*self._recorded(proposal), model_message(proposal.model, self.memory.activation.definition.name)]
         held = self.memory.state.tier.held and in_force is not None
         if held or proposal.moves > rules.max_model_moves:
             self.memory.proposal = proposal
@@ -108,6 +110,13 @@ class Registry:
             self.memory.proposal = msgspec.structs.replace(proposal, from_=day + rules.notice)
             return [*said, *self._describe(proposal.model, proposal.lineage, day, day + rules.notice)]
         return [*said, *self._describe(proposal.model, proposal.lineage, day, day), *self._come(proposal, day)]
+
+    def _recorded(self, proposal: Proposal) -> list[Message]:
+        """What the version was made by, so that anybody can make it again."""
+        assert self.memory.activation is not None
+        assert self.training.operation is not None  # a version is proposed right after the learner's work
+        name = self.memory.activation.definition.name
+        return training_messages(proposal.model, self.training.operation, proposal.numbers, made_with(), name)
 
     def _come(self, proposal: Proposal, day: int) -> list[Message]:
         """A proposal comes into force."""

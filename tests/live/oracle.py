@@ -29,7 +29,7 @@ from tests.live.stack import Stack
 
 OUTPUTS = (
     "samples", "segment-changes", "customer-segments", "models", "segment-definitions", "dead-letters", "late-events",
-    "learn-progress", "activations",
+    "learn-progress", "activations", "trainings", "drift-metrics",
 )  # fmt: skip
 BATCH = 333  # unlike any batch of a live worker
 YEAR_2100 = 4_102_444_800_000
@@ -130,7 +130,7 @@ def check_learning(stack: Stack) -> list[dict[str, Any]]:
         "records": {customer: oracle.slots.record(slot, customer) for customer, _ in oracle.slots.ring(slot)},
     }
     _assert_same(stack.look(lambda redis: _learned(redis, slot)), expected, "samples partition 0")
-    for topic in ("models", "segment-definitions", "learn-progress", "activations"):
+    for topic in ("models", "segment-definitions", "learn-progress", "activations", "trainings"):
         _assert_same(told(stack.read(topic)), oracle.said(topic), topic)
     models = [json.loads(record.value) for record in stack.read("models")]
     return [dict(one) for _, one in sorted({model["version"]: model for model in models}.items())]

@@ -34,6 +34,7 @@ class Shop:
         self.history: list[Activated] = []
         self.models: dict[int, ModelVersion] = {}
         self.movements: list[dict[str, Any]] = []
+        self.trainings: dict[bytes, bytes] = {}
         self._requests = 0
         version = feature_set_version(definition)
         first = Activation(number=1, definition=definition, feature_set_version=version, who="t", at=BEGAN, why="first")
@@ -49,6 +50,7 @@ class Shop:
     def listen(self) -> None:
         """Takes in what was published."""
         self.history += [read_activated(record.value or b"") for record in self.replay.take("activations")]
+        self.trainings |= {r.key: r.value for r in self.replay.take("trainings") if r.key and r.value}
         for record in self.replay.take("models"):
             model = msgspec.json.decode(record.value or b"", type=ModelVersion)
             self.models[model.version] = model
@@ -68,6 +70,10 @@ class Shop:
         self.replay.pump()
         self.listen()
         return next(one for one in self.learn.state.requests if one.id == request)
+
+    def training(self, version: int) -> list[bytes]:
+        """The parts of what a version was made by."""
+        return [value for key, value in self.trainings.items() if key.startswith(b"all:%d:" % version)]
 
     @property
     def learn(self) -> Memory:

@@ -24,7 +24,7 @@ from tests.simulation.shell import ALWAYS, Actor, Life, Parts, Tenure, Until, Wo
 
 OUTPUTS = (
     "segment-changes", "customer-segments", "models", "segment-definitions", "drift-metrics", "dead-letters",
-    "late-events", "learn-progress", "activations",
+    "late-events", "learn-progress", "activations", "trainings",
 )  # fmt: skip
 MOST_STEPS = 60_000
 YEAR_2100 = 4_102_444_800_000
