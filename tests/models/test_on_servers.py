@@ -66,6 +66,9 @@ def test_people_look_compare_take_back_and_put_in_force_while_the_workers_run(st
     assert [one["segment"] for one in shown["segments"]] == [s["segment"] for s in listed["versions"][0]["segments"]]
     assert set(shown["segments"][0]["centre"]) == {"orders", "spend", "silence", "habit"}
 
+    again = asked(stack, "reproduce", str(newest))
+    assert (again["same"], again["made_with"]) == (True, again["here"])
+
     before = stack.ends("samples"), stack.ends("events")
     diff = asked(stack, "diff", str(newest), str(newest - 1), "--sample", "3")
     assert diff["customers"] > 50
@@ -82,8 +85,8 @@ def test_people_look_compare_take_back_and_put_in_force_while_the_workers_run(st
     done = asked(stack, "rollback", "--why", "the new one is wrong", "--who", "ann", "--ramp", "0", "--yes")
     assert done["answer"].startswith(f"version {newest - 1} is in force with activation")
     stack.until(lambda: set(in_use(stack)) == {newest - 1})
-    again = asked(stack, "rollback", "--why", "that one too", "--ramp", "now", "--yes")
-    assert again["version"] == newest - 2
+    further = asked(stack, "rollback", "--why", "that one too", "--ramp", "now", "--yes")
+    assert further["version"] == newest - 2
     assert asked(stack, "freeze")["answer"] == "learning goes on, no version is published by itself"
     assert asked(stack, "thaw")["answer"] == "versions are published by themselves"
     stack.settle("label", "learn", "label")

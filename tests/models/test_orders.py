@@ -10,6 +10,7 @@ import pytest
 
 from stream_seg.core.model import ModelVersion
 from stream_seg.errors import Stop
+from stream_seg.pipeline import learn
 from stream_seg.pipeline.history import rolled_back_to
 from stream_seg.pipeline.learn_state import Memory, Table
 from stream_seg.pipeline.registry import Registry
@@ -90,6 +91,11 @@ def test_a_rollback_while_customers_still_adopt_the_former_activation_moves_them
         assert theirs == list(range(1, len(theirs) + 1))
 
 
+def test_without_a_history_a_rollback_says_so() -> None:
+    with pytest.raises(Stop, match="the history names no version"):
+        rolled_back_to([])
+
+
 def test_an_order_that_is_sent_twice_counts_once(shop: Shop) -> None:
     first = shop.order("rollback", 2, request="once")
     assert shop.order("rollback", 2, request="once") == first
@@ -158,6 +164,16 @@ def test_an_order_before_any_definition_is_answered_too() -> None:
     assert Registry(memory, Table(0, 1)).obey(control.Order("early", "freeze", 2, "ann", BEGAN, "")) == []
     (answer,) = memory.state.requests
     assert (answer.said, answer.refused) == ("refused: no definition is in force yet", True)
+
+
+def test_what_is_decided_goes_out_early_where_it_is_much_and_nothing_else_changes(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learn, "OUTBOX_BYTES", 1)
+    early = Shop(definition(tmp_path), events())
+    assert (early.history, early.models, early.trainings) == (shop.history, shop.models, shop.trainings)
+    assert early.movements == shop.movements
+    assert early.learn.state == shop.learn.state
 
 
 def test_a_freeze_holds_versions_back_until_the_thaw(tmp_path: Path) -> None:

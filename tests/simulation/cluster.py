@@ -19,6 +19,7 @@ from stream_seg.ports import Effect, Message, Passed, Publish, Slot, Step
 from stream_seg.wire import control
 from tests.simulation import faults as fault
 from tests.simulation.faults import Faults, Story
+from tests.simulation.people import people
 from tests.simulation.scenario import EVENTS, SAMPLES, START, Scenario
 from tests.simulation.shell import ALWAYS, Actor, Life, Parts, Tenure, Until, Work
 
@@ -69,6 +70,8 @@ class Cluster:
         if self.shop.loop != "fixed":
             slots.append(Slot("learn", 0))
             self._append(control.control(SAMPLES, control.ACTIVATE, self.shop.first, 0))
+            orders = people(self.random, self.log, self.shop.partitions, self._append)
+            self.actors.append(Actor("people", orders, Member("nobody"), 1.0))
         for slot in slots:
             self._assign(slot, self.random.choice(self.workers))
         producer = self._feeder() if self.shop.loop == "event" else self._producer()
