@@ -33,8 +33,8 @@ def rolled_back_to(history: Sequence[Activated], wanted: int | None = None) -> i
     kept = _kept(history)
     if not kept:
         raise Stop(
-            "the history names no version, so there is nothing to take back: none was in force yet, or the history was not "
-            "kept yet when it came; `stream-seg model promote` puts any version in force"
+            "the history names no version, so there is nothing to take back: none was in force yet, or the history was "
+            "not kept yet when it came; `stream-seg model promote` puts any version in force"
         )
     *before, current = kept
     if wanted is None:
