@@ -54,7 +54,7 @@ async def in_force(config: Config) -> Activation | None:
     inspection = RedisInspection(config.redis.connection_url, config.definition.name)
     try:
         found = []
-        for partition in range(await _partitions(config, EVENTS)):
+        for partition in range(await partitions(config, EVENTS)):
             meta = await inspection.meta(Slot("label", partition))
             found += list(Memory(meta, 0).activations) if meta else []
         return max(found, key=lambda activation: activation.number, default=None)
@@ -95,7 +95,7 @@ async def put_in_force(config: Config, *, why: str, who: str, dry_run: bool) -> 
             await _changed(config, who=who, why=why)
     if other_sources and not dry_run:
         names = await sources.configured(config)
-        await publish(config, sources.messages(names, await _partitions(config, EVENTS)))
+        await publish(config, sources.messages(names, await partitions(config, EVENTS)))
     return {
         "activation": number if changes else (current.number if current else 0),
         "feature_set_version": version,
@@ -116,21 +116,21 @@ async def _first(config: Config, *, who: str, why: str) -> None:
 
 async def everywhere(config: Config, activation: Activation) -> list[Message]:
     """A first activation for every partition of both logs, and the sources that make the clock if INGEST does."""
-    logs = [(log, p) for log in (EVENTS, SAMPLES) for p in range(await _partitions(config, log))]
-    named = sources.messages(await sources.configured(config), await _partitions(config, EVENTS))
+    logs = [(log, p) for log in (EVENTS, SAMPLES) for p in range(await partitions(config, log))]
+    named = sources.messages(await sources.configured(config), await partitions(config, EVENTS))
     return [*(control(log, ACTIVATE, activation, partition) for log, partition in logs), *named]
 
 
 async def _other_sources(config: Config) -> list[str]:
     """How the partitions of the product topics differ from those that the clock waits for, in words."""
     names = await sources.configured(config)
-    return sources.changes(await sources.recorded(config, await _partitions(config, EVENTS)), names) if names else []
+    return sources.changes(await sources.recorded(config, await partitions(config, EVENTS)), names) if names else []
 
 
 async def _changed(config: Config, *, who: str, why: str) -> None:
     """A wish to LEARN, which numbers it and writes it into every events partition."""
-    wish = Apply(uuid4().hex, await _partitions(config, EVENTS), config.definition, who, now(), why)
-    await publish(config, [control(SAMPLES, APPLY, wish, p) for p in range(await _partitions(config, SAMPLES))])
+    wish = Apply(uuid4().hex, await partitions(config, EVENTS), config.definition, who, now(), why)
+    await publish(config, [control(SAMPLES, APPLY, wish, p) for p in range(await partitions(config, SAMPLES))])
 
 
 async def publish(config: Config, messages: list[Message]) -> None:
@@ -139,7 +139,8 @@ async def publish(config: Config, messages: list[Message]) -> None:
         await producer.publish(messages)
 
 
-async def _partitions(config: Config, log: str) -> int:
+async def partitions(config: Config, log: str) -> int:
+    """How many partitions one of the logs has."""
     name = topic_name(config.definition.name, log)
     async with Admin(broker_of(config.kafka)) as admin:
         facts = await admin.topic(name)
@@ -151,7 +152,7 @@ async def _partitions(config: Config, log: str) -> int:
 async def _customers(config: Config) -> int:
     inspection = RedisInspection(config.redis.connection_url, config.definition.name)
     try:
-        slots = [Slot("label", p) for p in range(await _partitions(config, EVENTS))]
+        slots = [Slot("label", p) for p in range(await partitions(config, EVENTS))]
         return sum([await inspection.customers(slot) for slot in slots])
     finally:
         await inspection.close()

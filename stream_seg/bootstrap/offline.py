@@ -152,7 +152,7 @@ def _fed(
         results.definitions(described)
         for topic in ("dead-letters", "late-events"):
             results.aside(topic, replay.take(topic), place)
-        for topic in ("drift-metrics", "learn-progress"):
+        for topic in ("drift-metrics", "learn-progress", "activations", "trainings"):
             list(replay.take(topic))
         source.forget(count)
         tell(REPLAYING, count, None)

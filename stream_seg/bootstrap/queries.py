@@ -11,13 +11,14 @@ from typing import Any
 import orjson
 
 from stream_seg.adapters.redis.inspection import RedisInspection
+from stream_seg.bootstrap.paging import log_partitions, pages
 from stream_seg.bootstrap.reading import whole_topic
 from stream_seg.config import Config
 from stream_seg.core.hashing import partition_of
 from stream_seg.core.views import View
-from stream_seg.errors import Stop, StreamSegError
+from stream_seg.errors import StreamSegError
 from stream_seg.pipeline.answers import CustomerAnswer, SegmentsAnswer, WhoAnswer
-from stream_seg.pipeline.queries import PartitionFacts, customer_answer, partitions_of, segments_answer
+from stream_seg.pipeline.queries import PartitionFacts, customer_answer, segments_answer
 from stream_seg.pipeline.who import Ranking
 from stream_seg.ports import Slot
 from stream_seg.wire.output import DEFINITIONS
@@ -42,7 +43,7 @@ def ask_segments(config: Config) -> SegmentsAnswer:
 async def _customer(config: Config, customer: bytes) -> CustomerAnswer | None:
     inspection = RedisInspection(config.redis.connection_url, config.definition.name)
     try:
-        slot = Slot("label", partition_of(customer, await _partitions(inspection, config)))
+        slot = Slot("label", partition_of(customer, await log_partitions(inspection, config)))
         record = await inspection.record(slot, customer)
         history = await inspection.history(slot, customer)
         return customer_answer(customer, record, history, await inspection.meta(slot))
@@ -53,7 +54,7 @@ async def _customer(config: Config, customer: bytes) -> CustomerAnswer | None:
 async def _segments(config: Config) -> SegmentsAnswer:
     inspection = RedisInspection(config.redis.connection_url, config.definition.name)
     try:
-        slots = [Slot("label", p) for p in range(await _partitions(inspection, config))]
+        slots = [Slot("label", p) for p in range(await log_partitions(inspection, config))]
         facts = [
             PartitionFacts(await inspection.meta(slot), await inspection.counts(slot), await inspection.customers(slot))
             for slot in slots
@@ -72,13 +73,8 @@ async def _who(config: Config, view: View, limit: int) -> WhoAnswer:
     inspection = RedisInspection(config.redis.connection_url, config.definition.name)
     ranking = Ranking(view, limit)
     try:
-        for partition in range(await _partitions(inspection, config)):
-            slot, after = Slot("label", partition), -1
-            while page := await inspection.ring(slot, after, PAGE):
-                ids = [customer for customer, _ in page]  # more than PAGE where many share the last position
-                for at in range(0, len(ids), PAGE):
-                    await _look(inspection, slot, ids[at : at + PAGE], ranking)
-                after = page[-1][1]
+        async for slot, customers in pages(inspection, await log_partitions(inspection, config), PAGE):
+            await _look(inspection, slot, customers, ranking)
     finally:
         await inspection.close()
     return ranking.answer()
@@ -97,17 +93,6 @@ async def _look(inspection: RedisInspection, slot: Slot, customers: Sequence[byt
     judging = time.monotonic()
     ranking.judge(histories)
     await asyncio.sleep(max(took - (time.monotonic() - judging), 0))
-
-
-async def _partitions(inspection: RedisInspection, config: Config) -> int:
-    """How many partitions the log has, as the first one's state says."""
-    meta = await inspection.meta(Slot("label", 0))
-    if not meta:
-        raise Stop(
-            f"Redis at {config.redis.url} holds nothing of {config.definition.name!r}: no worker has run yet, or "
-            "redis.url or name is another one"
-        )
-    return partitions_of(meta)
 
 
 async def _definitions(config: Config) -> dict[int, dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stream_seg.cli import apply, config, customer, demo, doctor, replay, run, segments, topics, who
+from stream_seg.cli import apply, config, customer, demo, doctor, model, replay, run, segments, topics, who
 
 app = typer.Typer(name="stream-seg", rich_markup_mode=None, add_completion=False)
 
@@ -45,6 +45,7 @@ def root(
       stream-seg run                             all stages, one worker each
       stream-seg customer ann                    who she is, and why
       stream-seg who drifting-away               whom to call, and why
+      stream-seg model diff                      whom another model would move
     """
     context.obj = json
     if context.invoked_subcommand is None:
@@ -53,5 +54,6 @@ def root(
 
 for module in (run, apply, demo, replay, customer, segments, who, doctor):
     module.register(app)
+app.add_typer(model.app, name="model", short_help="Model versions: list, compare, put in force, take back.")
 app.add_typer(topics.app, name="topics", short_help="Makes the topics that a segmentation needs.")
 app.add_typer(config.app, name="config", short_help="Checks a configuration.")

@@ -7,7 +7,10 @@ of its own: no pickle. To add one, satisfy `Clusterer` and enter it in `LEARNERS
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
+from functools import cache
+from importlib.metadata import version
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -190,6 +193,13 @@ def _read(state: bytes, type_: type[T], format_: int) -> T:
     if written != format_:
         raise Stop(f"the learner's state has format {written}, this version reads {format_}; start anew")
     return msgspec.json.decode(state, type=type_)
+
+
+@cache
+def made_with() -> dict[str, str]:
+    """What a learner's last digits depend on: the libraries under it and the kind of processor."""
+    libraries = {name: version(name) for name in ("numba", "numpy", "river", "scipy")}
+    return {**libraries, "processor": platform.machine()}
 
 
 LEARNERS: dict[str, Callable[[int, Learning], Clusterer]] = {"keyed": Keyed, "river": RiverKMeans}

@@ -59,9 +59,14 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         """The same version with its checksum."""
         return msgspec.structs.replace(self, checksum=self._digest())
 
+    @property
+    def intact(self) -> bool:
+        """Whether its checksum holds."""
+        return self.checksum == self._digest()
+
     def verify(self) -> ModelVersion:
         """Itself, or `Stop` where a byte of it was changed or lost."""
-        if self.checksum != self._digest():
+        if not self.intact:
             raise Stop(f"model version {self.version} does not match its checksum; the version before stays in force")
         return self
 

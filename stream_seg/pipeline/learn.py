@@ -24,6 +24,7 @@ from stream_seg.wire import control
 from stream_seg.wire.definitions import passed_message
 
 PAGE = 500
+OUTBOX_BYTES = 4_000_000  # what is decided goes out beyond this, however many records of the batch are left
 
 _sample = msgspec.json.Decoder(Sample).decode
 
@@ -79,9 +80,13 @@ class Learn:
             yield from self.owner.relay()
         messages: list[Message] = []
         for record in records:
-            messages += self._take(record)
+            said = self._take(record)
+            messages += said
             self.memory.state.offset = record.offset + 1
-        self.registry.dump()
+            if said and sum(len(message.value or b"") for message in messages) > OUTBOX_BYTES:
+                yield from self._write(messages)
+                yield from self.owner.relay()
+                messages = []
         yield from self._write(messages)
         return self.memory.state.offset
 
@@ -91,16 +96,17 @@ class Learn:
             case None:
                 self._sampled(record)
             case control.ACTIVATE:
-                self.registry.first(control.activation(record))
+                return self.registry.first(control.activation(record))
             case control.APPLY:
                 return self.registry.changed(control.read(record, control.Apply))
             case control.ORDER:
-                return self.registry.obey(control.read(record, control.Order))
+                return self.registry.obey(*control.order(record))
             case control.PASSED_DAY:
                 return self._passed(control.read(record, control.PassedDay))
         return []
 
     def _write(self, messages: Sequence[Message]) -> Step[None]:
+        self.registry.dump()
         table = self.table
         ids = sorted(table.touched)
         yield from self.owner.write(

@@ -59,10 +59,11 @@ class TierState(msgspec.Struct, array_like=True):
 
 
 class Request(msgspec.Struct, array_like=True, frozen=True):
-    """What a person asked for, and what came of it in words."""
+    """What a person asked for, and what came of it in words; `refused`: nothing did."""
 
     id: str
     said: str
+    refused: bool = False
 
 
 class LearnState(msgspec.Struct, array_like=True):
@@ -251,6 +252,7 @@ class Proposal(msgspec.Struct, frozen=True):
     moves     share of the customers with a label whom it would move, of the table
     from_     it comes into force at the first boundary from here on; 0: a person decides
     why       it was made; lineage: what it makes of the segments that there are
+    numbers   of each centre as the learner has them, its segment
     """
 
     model: ModelVersion
@@ -258,6 +260,7 @@ class Proposal(msgspec.Struct, frozen=True):
     why: str
     lineage: tuple[Change, ...]
     from_: int = 0
+    numbers: tuple[int, ...] = ()
 
 
 class Memory:

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from stream_seg.core.activation import Activation
+from stream_seg.core.clustering import made_with
 from stream_seg.core.definition import DAY, Definition
 from stream_seg.core.engine import compile_engine
 from stream_seg.core.lineage import Change, by_number
@@ -20,8 +21,10 @@ from stream_seg.pipeline.versions import propose, put_in_force
 from stream_seg.pipeline.watching import Watch
 from stream_seg.ports import Message
 from stream_seg.wire import control
+from stream_seg.wire.activations import Kind, activation_message
 from stream_seg.wire.definitions import Described, definition_messages, model_message
 from stream_seg.wire.drift import waiting_message
+from stream_seg.wire.trainings import training_messages
 
 EVENTS = "events"
 MONTH = 30 * DAY
@@ -57,17 +60,18 @@ class Registry:
 
     # --- definitions
 
-    def first(self, activation: Activation) -> None:
+    def first(self, activation: Activation) -> list[Message]:
         """An activation that a person wrote into every log; later ones are numbered here."""
         state, current = self.memory.state, self.memory.activation
         if current is not None and activation.number <= current.number:
-            return
+            return []
         self.memory.activation = activation
         state.layout = activation.layout
         if activation.model is not None:
             state.tier.versions = max(state.tier.versions, activation.model.version)
             state.tier.free = max(state.tier.free, activation.model.k)
         self.compile(activation)
+        return [activation_message(activation, "definition")]
 
     def changed(self, wish: control.Apply) -> list[Message]:
         """A changed definition: numbered, the old model kept at work until a new one is learned."""
@@ -85,7 +89,7 @@ class Registry:
             self.training.learner = None
         state.partitions = wish.partitions
         self._answer(wish.request, f"activation {following.number} is in force")
-        messages = self._activate(following)
+        messages = self._activate(following, "definition")
         if wish.definition.levers != current.definition.levers and following.model is not None:
             messages += self._describe(following.model, None, wish.at, wish.at)
         return messages
@@ -121,7 +125,7 @@ class Registry:
         assert self.memory.activation is not None
         rules, in_force = self.memory.activation.definition.learning, self.memory.activation.model
         proposal = propose(self.training, day, why)
-        said = [model_message(proposal.model, self.memory.activation.definition.name)]
+        said = [*self._recorded(proposal), model_message(proposal.model, self.memory.activation.definition.name)]
         held = self.memory.state.tier.held and in_force is not None
         if held or proposal.moves > rules.max_model_moves:
             self.memory.proposal = proposal
@@ -131,23 +135,37 @@ class Registry:
             return [*said, *self._describe(proposal.model, proposal.lineage, day, day + rules.notice)]
         return [*said, *self._describe(proposal.model, proposal.lineage, day, day), *self._come(proposal, day)]
 
+    def _recorded(self, proposal: Proposal) -> list[Message]:
+        """What the version was made by, so that anybody can make it again."""
+        assert self.memory.activation is not None
+        assert self.training.operation is not None  # a version is proposed right after the learner's work
+        name = self.memory.activation.definition.name
+        return training_messages(proposal.model, self.training.operation, proposal.numbers, made_with(), name)
+
     def _come(self, proposal: Proposal, day: int) -> list[Message]:
         """A proposal comes into force."""
         assert self.memory.activation is not None
         self.memory.proposal = None
         model = proposal.model
         why = f"version {model.version}: {proposal.why}"
-        return self._activate(put_in_force(self.memory.activation, model, who=LEARNER, at=day, why=why))
+        return self._activate(put_in_force(self.memory.activation, model, who=LEARNER, at=day, why=why), "model")
 
     # --- orders
 
-    def obey(self, order: control.Order) -> list[Message]:
-        """What a person ordered, once; the answer stands in the slot's state for whoever ordered it."""
-        if self.memory.activation is None or self._known(order.request):
+    def obey(self, order: control.Order, damage: str | None = None) -> list[Message]:
+        """What a person ordered, once; the answer stands in the slot's state for whoever ordered it.
+
+        `damage`: why the order's model cannot be read.
+        """
+        if self._known(order.request):
             return []
+        if self.memory.activation is None:
+            return self._refuse(order, "no definition is in force yet")
+        if damage is not None:
+            return self._refuse(order, f"the version that it names cannot be read ({damage}); what is in force stays")
         self.memory.state.partitions = order.partitions
         match order.kind:
-            case "promote":
+            case "promote" | "rollback":
                 return self._promote(order)
             case "freeze" | "thaw":
                 return self._hold(order, on=order.kind == "freeze")
@@ -158,28 +176,28 @@ class Registry:
         """Puts a version in force that was made before. One that the learner did not just propose is held on to."""
         current, tier, model = self.memory.activation, self.memory.state.tier, order.model
         assert current is not None
-        if model is None or model.version > tier.versions or model != model.verify():
-            self._answer(order.request, "refused: there is no such version")
-            return []
+        if model is None or model.version > tier.versions:
+            return self._refuse(order, "there is no such version")
+        if not model.intact:
+            return self._refuse(order, f"version {model.version} does not match its checksum; what is in force stays")
         if model.feature_set_version != current.feature_set_version:
-            self._answer(
-                order.request,
-                f"refused: version {model.version} was learned on other features "
-                f"({model.feature_set_version}, in force are {current.feature_set_version})",
+            return self._refuse(
+                order,
+                f"version {model.version} was learned on other features ({model.feature_set_version}, in force are "
+                f"{current.feature_set_version}); `stream-seg apply` brings features back, a model is learned on them",
             )
-            return []
         if current.model == model:
             self._answer(order.request, f"version {model.version} is in force already")
             return []
         proposal, self.memory.proposal = self.memory.proposal, None
-        newest = proposal is not None and proposal.model == model
+        newest = order.kind == "promote" and proposal is not None and proposal.model == model
         tier.held = not newest
         lineage = proposal.lineage if proposal and newest else None
         following = put_in_force(current, model, who=order.who, at=order.at, why=order.why, ramp=order.ramp)
         held = "" if newest else "; nothing newer is published by itself until `stream-seg model thaw`"
         self._answer(order.request, f"version {model.version} is in force with activation {following.number}{held}")
         described = self._describe(model, lineage, order.at, order.at)
-        return [*described, *self._activate(following)]
+        return [*described, *self._activate(following, "rollback" if order.kind == "rollback" else "promote")]
 
     def _hold(self, order: control.Order, *, on: bool) -> list[Message]:
         tier, proposal = self.memory.state.tier, self.memory.proposal
@@ -194,8 +212,7 @@ class Registry:
         """A refit now, on what was learned up to the last boundary; proposed however little better it is."""
         day = self.memory.state.learned
         if self.training.learner is None or not self.training.table.members:
-            self._answer(order.request, "refused: there is no learner yet; it begins once enough customers are known")
-            return []
+            return self._refuse(order, "there is no learner yet; it begins once enough customers are known")
         self.training.retrain(day)
         messages = self._propose(day, f"{order.who} asked for it: {order.why}")
         waiting = self.memory.proposal is not None
@@ -210,9 +227,13 @@ class Registry:
     def _known(self, request: str) -> bool:
         return any(one.id == request for one in self.memory.state.requests)
 
-    def _answer(self, request: str, said: str) -> None:
+    def _answer(self, request: str, said: str, *, refused: bool = False) -> None:
         state = self.memory.state
-        state.requests = [*state.requests[1 - REQUESTS :], Request(request, said)]
+        state.requests = [*state.requests[1 - REQUESTS :], Request(request, said, refused)]
+
+    def _refuse(self, order: control.Order, why: str) -> list[Message]:
+        self._answer(order.request, f"refused: {why}", refused=True)
+        return []
 
     def _describe(
         self,
@@ -247,15 +268,15 @@ class Registry:
         )
         return definition_messages(told, tier.history, announced=announced, active_from=active_from, again=again)
 
-    def _activate(self, activation: Activation) -> list[Message]:
-        """Puts an activation in force here, and in every events partition."""
+    def _activate(self, activation: Activation, kind: Kind) -> list[Message]:
+        """Puts an activation in force here, and in every events partition; the history gets it too."""
         self.dump()
         self.memory.activation = activation
         self.compile(activation)
         return [
             control.control(EVENTS, control.ACTIVATE, activation, partition)
             for partition in range(self.memory.state.partitions)
-        ]
+        ] + [activation_message(activation, kind)]
 
 
 def _begins_anew(before: Definition, after: Definition) -> bool:

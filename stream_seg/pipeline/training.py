@@ -13,6 +13,7 @@ from stream_seg.core.engine import Engine
 from stream_seg.core.keyed import Fitted, inertia
 from stream_seg.core.measures import transform
 from stream_seg.core.model import Float64, InForce, Int64, ModelArrays, ModelVersion, model_arrays
+from stream_seg.core.operation import UNLIMITED, Limits, Operation
 from stream_seg.core.plan import Column
 from stream_seg.core.scaling import Scaler
 from stream_seg.pipeline.learn_state import Sample, Table, TierState
@@ -23,7 +24,10 @@ YOUNG = 4  # while it is young, a learner is refitted whenever it is older by a 
 
 
 class Training:
-    """One tier's learning under one activation. `state` is changed in place; the learner's is dumped by `dump`."""
+    """One tier's learning under one activation. `state` is changed in place; the learner's is dumped by `dump`.
+
+    operation  what the learner was asked last, by this object: a version is published with it
+    """
 
     def __init__(self, engine: Engine, table: Table, state: TierState, learned: bytes | None) -> None:
         self.engine = engine
@@ -35,6 +39,7 @@ class Training:
         self.own = sum(column.feature.name in own for column in engine.plan.columns)
         self.used = engine.plan.distance[: self.own]
         self.learner: Clusterer | None = None
+        self.operation: Operation | None = None
         if learned is not None:
             self.learner = self._new_learner()
             self.learner.load(learned)
@@ -66,12 +71,14 @@ class Training:
         if len(latest) < max(self.rules.warm_start, self.rules.k) or day < state.ready:
             return None
         state.low, state.high = [], []
-        self._find_clips(self.vectors(latest))
-        x = self.vectors(latest)
+        table = self._unclipped(latest)
+        self._find_clips(table)
+        x = self._limits().clip(table)
         if len(np.unique(x, axis=0)) < self.rules.k:
             return None
         self.learner = self._new_learner()
         self.learner.begin(x)
+        self.operation = Operation(("begin",), self.rules, None, table, table[:0], UNLIMITED, self._limits())
         state.began = state.refitted = day
         return f"learned from {len(latest)} customers"
 
@@ -83,20 +90,25 @@ class Training:
         news, latest = self.table.between(previous, day), self.table.latest(day)
         if not latest:
             return None
-        x = self.vectors(latest)
-        learning.learn(self.vectors(news), x)
+        known, limits = self._unclipped(latest), self._limits()
+        worked = Operation(("learn",), self.rules, learning.dump(), known, self._unclipped(news), limits, limits)
+        x = limits.clip(known)
+        learning.learn(limits.clip(worked.news), x)
+        self.operation = worked
         if refit or day - state.refitted >= min(self.rules.retrain_every, max(DAY, (day - state.began) // YOUNG)):
             self.retrain(day)
-            x = self.vectors(latest)  # its clips may have changed
+            self.operation = worked._replace(asks=("learn", "refit"), after=self._limits())
+            x = self._limits().clip(known)
         return self._worth(day, x, proposed or self.engine.activation.model)
 
     def retrain(self, day: int) -> None:
         """A refit, from the newest vector of every customer up to `day`."""
         assert self.learner is not None
-        latest = self.table.latest(day)
-        self._find_clips(self._unclipped(latest))
-        self.learner.refit(self.vectors(latest))
+        table, state, before = self._unclipped(self.table.latest(day)), self.learner.dump(), self._limits()
+        self._find_clips(table)
+        self.learner.refit(self._limits().clip(table))
         self.state.refitted = day
+        self.operation = Operation(("refit",), self.rules, state, table, table[:0], before, self._limits())
 
     def _worth(self, day: int, x: Float64, published: ModelVersion | None) -> str | None:
         """Why what was learned should follow what was published last, if it should; x: the newest vectors."""
@@ -129,8 +141,7 @@ class Training:
 
     def vectors(self, samples: Sequence[Sample]) -> Float64:
         """Samples as the learner sees them: after clip and log1p, only what is in the distance."""
-        x = self._unclipped(samples)
-        return np.clip(x, *self.clips()) if self.state.low else x
+        return self._limits().clip(self._unclipped(samples))
 
     def _unclipped(self, samples: Sequence[Sample]) -> Float64:
         return np.ascontiguousarray(self._transformed(self.raw(samples))[:, self.used])
@@ -164,6 +175,9 @@ class Training:
         segments = nearest_segments(models, 0, self._transformed(raw))
         segments[~whole] = -1
         return segments
+
+    def _limits(self) -> Limits:
+        return Limits(tuple(self.state.low), tuple(self.state.high))
 
     def clips(self) -> tuple[Float64, Float64]:
         """The learned limits per used column; infinite where none were asked for."""

@@ -50,7 +50,7 @@ def propose(training: Training, day: int, why: str) -> Proposal:
         trained_at=day,
     ).sealed()
     moves = _share_moved(z, fitted.centers, found.numbers, old, definition.margin)
-    return Proposal(model=model, moves=moves, why=why, lineage=found.changes)
+    return Proposal(model=model, moves=moves, why=why, lineage=found.changes, numbers=found.numbers)
 
 
 def _by_number(centers: Float64, numbers: Sequence[int]) -> tuple[tuple[float, ...], ...]:

@@ -16,7 +16,7 @@ kind            written by                                          means
 
 from __future__ import annotations
 
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -73,12 +73,13 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     """What a person wants done with the model versions; `request` makes it recognisable when it is sent twice.
 
     promote  put `model` in force, whichever version it is: customers adopt it on the daily walk, or now (`ramp`)
+    rollback the same, with a version that was in force before, because what came after it is taken back
     freeze   go on learning, publish nothing; thaw: publish by yourself again
     retrain  refit now and propose what comes of it
     """
 
     request: str
-    kind: Literal["promote", "freeze", "thaw", "retrain"]
+    kind: Literal["promote", "rollback", "freeze", "thaw", "retrain"]
     partitions: int
     who: str
     at: int
@@ -114,6 +115,35 @@ def read(record: Record, type_: type[V]) -> V:
         raise Stop(
             f"the control record at {place} cannot be read ({error}); was it written by a newer version?"
         ) from None
+
+
+def order(record: Record) -> tuple[Order, str | None]:
+    """An order, and what is wrong with its model where that cannot be read: then it is an order without one.
+
+    A person's mistake must not stop LEARN: it refuses such an order, as it does one whose checksum does not hold.
+    """
+    try:
+        return read(record, Order), None
+    except Stop:
+        bare = _without_model(record)
+        if bare is None:
+            raise
+        return bare
+
+
+def _without_model(record: Record) -> tuple[Order, str] | None:
+    """An order of which only the model cannot be read, and why; None: more is wrong with it."""
+    try:
+        body = msgspec.json.decode(record.value or b"", type=dict[str, Any])
+        model = body.pop("model", None)
+        bare = msgspec.convert(body, Order)
+    except msgspec.DecodeError:
+        return None
+    try:
+        msgspec.convert(model, ModelVersion)
+    except msgspec.ValidationError as error:
+        return bare, str(error)
+    return None
 
 
 def activation(record: Record) -> Activation:

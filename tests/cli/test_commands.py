@@ -51,10 +51,14 @@ def test_every_command_of_the_project_is_there() -> None:
         "segments",
         "who",
         "doctor",
+        *(
+            f"model {name}"
+            for name in ["list", "show", "diff", "promote", "rollback", "freeze", "thaw", "retrain", "reproduce"]
+        ),
     }
 
 
-@pytest.mark.parametrize("arguments", [[], ["topics"], ["config"]])
+@pytest.mark.parametrize("arguments", [[], ["topics"], ["config"], ["model"]])
 def test_without_a_command_the_help_is_shown(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert call(arguments) == 0
     assert capsys.readouterr().out.startswith("Usage: stream-seg")

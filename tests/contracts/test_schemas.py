@@ -30,6 +30,7 @@ def test_every_input_form_and_every_output_topic_has_a_schema() -> None:
         "output/segment-changes.v1",
         "output/customer-segments.v1",
         "output/models.v1",
+        "output/activations.v1",
         "output/segment-definitions.v1",
         "output/drift-metrics.v1",
         "output/dead-letters.v1",

@@ -20,6 +20,7 @@ from stream_seg.core.lineage import Change
 from stream_seg.core.model import ModelVersion
 from stream_seg.ports import Message
 from stream_seg.wire import control
+from stream_seg.wire.activations import Kind, activation_message, read_activated
 from stream_seg.wire.customers import PLACEHOLDERS
 from stream_seg.wire.definitions import Described, Happened, definition_messages, model_message, passed_message
 from stream_seg.wire.drift import finding_messages, waiting_message
@@ -170,6 +171,25 @@ def test_what_learn_publishes_keeps_its_contracts() -> None:
 
 
 @pytest.mark.parametrize(
+    ("activation", "kind"),
+    [
+        (ACTIVATION, "rollback"),
+        (ACTIVATION, "promote"),
+        (ACTIVATION, "model"),
+        (msgspec.structs.replace(ACTIVATION, number=1, model=None), "definition"),
+    ],
+)
+def test_an_entry_of_the_history_keeps_its_contract_and_is_read_back(activation: Activation, kind: Kind) -> None:
+    message = activation_message(activation, kind)
+    assert (message.topic, message.key) == ("activations", b"%d" % activation.number)
+    assert refusals("output/activations.v1", message.value) == []
+    assert refused_headers(message) == []
+    entry = read_activated(message.value or b"")
+    version = activation.model.version if activation.model else None
+    assert (entry.number, entry.kind, entry.model_version, entry.who) == (activation.number, kind, version, "ann")
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("activate", ACTIVATION),
@@ -182,6 +202,7 @@ def test_what_learn_publishes_keeps_its_contracts() -> None:
         ("passed-day", control.PassedDay(3, 4, NOON)),
         ("apply", control.Apply("0b3f", 4, DEFINITION, "ann", NOON, "")),
         ("order", control.Order("5a1f", "promote", 4, "ann", NOON, "", model=MODEL, ramp="now")),
+        ("order", control.Order("5a1f", "rollback", 4, "ann", NOON, "it was better", model=MODEL)),
     ],
 )
 def test_a_control_record_keeps_its_contract(name: str, value: msgspec.Struct) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from stream_seg.adapters.memory.log import Member, MemoryLog
+from stream_seg.adapters.memory.replay import OUTPUTS
 from stream_seg.adapters.memory.slots import MemorySlots
 from stream_seg.adapters.memory.world import MemoryWorld
 from stream_seg.adapters.redis.inspection import RedisInspection
@@ -27,10 +28,6 @@ from stream_seg.ports import Record, Slot, Step
 from stream_seg.wire.control import TICK, kind_of
 from tests.live.stack import Stack
 
-OUTPUTS = (
-    "samples", "segment-changes", "customer-segments", "models", "segment-definitions", "dead-letters", "late-events",
-    "learn-progress", "drift-metrics",
-)  # fmt: skip
 BATCH = 333  # unlike any batch of a live worker
 YEAR_2100 = 4_102_444_800_000
 Told = dict[str, dict[str, Any]]  # topic -> identity of a message -> the message
@@ -43,7 +40,7 @@ class Oracle:
         self._stack = stack
         self.slots = MemorySlots()
         self.log = MemoryLog(
-            {"events": stack.partitions, **dict.fromkeys(OUTPUTS, 1)},
+            {"events": stack.partitions, "samples": 1, **dict.fromkeys(OUTPUTS, 1)},
             clock=lambda: YEAR_2100,
         )
 
@@ -130,7 +127,7 @@ def check_learning(stack: Stack) -> list[dict[str, Any]]:
         "records": {customer: oracle.slots.record(slot, customer) for customer, _ in oracle.slots.ring(slot)},
     }
     _assert_same(stack.look(lambda redis: _learned(redis, slot)), expected, "samples partition 0")
-    for topic in ("models", "segment-definitions", "drift-metrics", "learn-progress"):
+    for topic in ("models", "segment-definitions", "drift-metrics", "learn-progress", "activations", "trainings"):
         _assert_same(told(stack.read(topic)), oracle.said(topic), topic)
     models = [json.loads(record.value) for record in stack.read("models")]
     return [dict(one) for _, one in sorted({model["version"]: model for model in models}.items())]

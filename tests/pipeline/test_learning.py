@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from stream_seg.adapters.memory.log import Member, MemoryLog
+from stream_seg.adapters.memory.replay import OUTPUTS
 from stream_seg.adapters.memory.slots import MemorySlots
 from stream_seg.adapters.memory.world import MemoryWorld
 from stream_seg.core.activation import Activation
@@ -20,7 +21,6 @@ from stream_seg.pipeline.learn import Learn, LearnSettings
 from stream_seg.wire import control
 from stream_seg.wire.output import sample_message
 
-OUTPUTS = ("models", "segment-definitions", "drift-metrics", "learn-progress")
 FEATURES = (
     Feature(name="orders", aggregate="count", window=2 * DAY),
     Feature(name="spend", aggregate="sum", field="properties.v", window=2 * DAY),
@@ -137,7 +137,9 @@ def test_a_takeover_on_any_day_changes_no_byte() -> None:
         steady.days(1, drifting)
         shaken.days(1, drifting)
         shaken.restart()
-    for topic in OUTPUTS[:-1]:
+    for topic in OUTPUTS:
+        if topic == "learn-progress":  # how far it is, said again by whoever takes over
+            continue
         assert shaken.said(topic) == steady.said(topic)
     assert shaken.learn.memory.learner == steady.learn.memory.learner
     assert shaken.learn.memory.drift == steady.learn.memory.drift

@@ -8,6 +8,7 @@ from random import Random
 import orjson
 
 from stream_seg.adapters.memory.log import Member, MemoryLog
+from stream_seg.adapters.memory.replay import OUTPUTS
 from stream_seg.adapters.memory.world import MemoryWorld
 from stream_seg.core.hashing import partition_of
 from stream_seg.errors import Fenced, StreamSegError, Unavailable
@@ -19,13 +20,10 @@ from stream_seg.ports import Effect, Message, Passed, Publish, Slot, Step
 from stream_seg.wire import control
 from tests.simulation import faults as fault
 from tests.simulation.faults import Faults, Story
+from tests.simulation.people import people
 from tests.simulation.scenario import EVENTS, SAMPLES, START, Scenario
 from tests.simulation.shell import ALWAYS, Actor, Life, Parts, Tenure, Until, Work
 
-OUTPUTS = (
-    "segment-changes", "customer-segments", "models", "segment-definitions", "drift-metrics", "dead-letters",
-    "late-events", "learn-progress",
-)  # fmt: skip
 MOST_STEPS = 60_000
 YEAR_2100 = 4_102_444_800_000
 
@@ -69,6 +67,8 @@ class Cluster:
         if self.shop.loop != "fixed":
             slots.append(Slot("learn", 0))
             self._append(control.control(SAMPLES, control.ACTIVATE, self.shop.first, 0))
+            orders = people(self.random, self.log, self.shop.partitions, self._append)
+            self.actors.append(Actor("people", orders, Member("nobody"), 1.0))
         for slot in slots:
             self._assign(slot, self.random.choice(self.workers))
         producer = self._feeder() if self.shop.loop == "event" else self._producer()

@@ -201,7 +201,7 @@ def _aside(log: MemoryLog, topic: str) -> Iterable[tuple[object, object]]:
 
 def models(log: MemoryLog, expected: MemoryLog, partitions: int) -> None:
     """The same versions, meanings and activations, each said in one way only, activations in order everywhere."""
-    for topic in ("models", "segment-definitions", "drift-metrics"):
+    for topic in ("models", "segment-definitions", "drift-metrics", "activations", "trainings"):
         found, oracle = once(topic, _versions(log, topic)), once("oracle", _versions(expected, topic))
         same(topic, found, oracle)
     for p in range(partitions):

@@ -52,7 +52,8 @@ def learned(log: MemoryLog, topics: dict[str, int]) -> Fold:
     """LEARN's fold of the samples of a run in another order: whatever comes before a day's end comes first.
 
     All samples stand before the days' ends, latest customers first as far as one customer's own order allows.
-    So this is as far from the run's order as LABEL's partitions could ever make it.
+    So this is as far from the run's order as LABEL's partitions could ever make it. With people's orders between them
+    the days' ends stay in their places: an order is about what was learned when it came.
     """
     fold = Fold(topics)
     records = log.read(SAMPLES, 0, 0)
@@ -63,10 +64,9 @@ def learned(log: MemoryLog, topics: dict[str, int]) -> Fold:
             sample = _sample(record.value or b"")
             samples.setdefault((sample.customer_id, sample.incarnation, sample.number), record)
     firsts = [record for record in controls if control.kind_of(record) == control.ACTIVATE]
-    days = sorted(
-        (record for record in controls if control.kind_of(record) == control.PASSED_DAY),
-        key=lambda record: control.read(record, control.PassedDay).through,
-    )
+    days = [record for record in controls if control.kind_of(record) in {control.PASSED_DAY, control.ORDER}]
+    if all(control.kind_of(record) == control.PASSED_DAY for record in days):
+        days.sort(key=lambda record: control.read(record, control.PassedDay).through)
     _copy(fold.log, [*firsts, *(samples[key] for key in sorted(samples)), *days])
     fold.run(Learn(SAMPLES, 0, LearnSettings()), SAMPLES, 0)
     return fold

@@ -6,9 +6,10 @@ from collections import Counter
 from dataclasses import dataclass
 from random import Random
 
+from stream_seg.adapters.memory.replay import OUTPUTS
 from stream_seg.errors import StreamSegError
 from tests.simulation import judgement, oracle
-from tests.simulation.cluster import OUTPUTS, Cluster, Stuck
+from tests.simulation.cluster import Cluster, Stuck
 from tests.simulation.faults import Faults, Story
 from tests.simulation.judgement import Wrong
 from tests.simulation.scenario import EVENTS, SAMPLES, Scenario, scenario

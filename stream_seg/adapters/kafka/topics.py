@@ -56,6 +56,8 @@ def topics(retention_days: int = 7) -> dict[str, Topic]:
         Topic("segment-changes", out, "the movements"),
         Topic("customer-segments", state, "the current label of every customer"),
         Topic("models", {**state, **large}, "every model version, for ever", partitions=1),
+        Topic("activations", state, "what came into force when, who decided it and why, for ever", partitions=1),
+        Topic("trainings", state, "what each version was made by, for `stream-seg model reproduce`", partitions=1),
         Topic("segment-definitions", state, "what each segment means", partitions=1),
         Topic("drift-metrics", out, "measurements", partitions=1),
         Topic("dead-letters", {**out, **large}, "records that could not be used, untouched, with the reason"),

@@ -29,7 +29,7 @@ T = TypeVar("T")
 EVENTS, SAMPLES = "events", "samples"
 OUTPUTS = (
     "segment-changes", "customer-segments", "models", "segment-definitions", "drift-metrics", "dead-letters",
-    "late-events", "learn-progress",
+    "late-events", "learn-progress", "activations", "trainings",
 )  # fmt: skip
 BATCH = 4_000
 YEAR_2100 = 4_102_444_800_000  # as append time: nothing in the input is from the future

@@ -1,0 +1,106 @@
+"""LEARN and LABEL over a small shop in memory, and people's orders to them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from stream_seg.adapters.memory.replay import Replay
+from stream_seg.core.activation import Activation
+from stream_seg.core.definition import DAY, Definition, feature_set_version
+from stream_seg.core.model import ModelVersion
+from stream_seg.pipeline.history import in_order
+from stream_seg.pipeline.label_state import Memory as LabelMemory
+from stream_seg.pipeline.learn_state import Memory, Request
+from stream_seg.pipeline.models import Registered
+from stream_seg.ports import Message, Slot
+from stream_seg.wire import control
+from stream_seg.wire.activations import Activated, read_activated
+from tests.queries.shop import BEGAN, Events
+
+PARTITIONS = 2
+
+
+class Shop:
+    """A replay that people give orders to. `daily(day, self)` is called when the day is over, counted from 1."""
+
+    def __init__(
+        self, definition: Definition, given: Events, daily: Callable[[int, Shop], None] = lambda *_: None
+    ) -> None:
+        self.replay = Replay(PARTITIONS)
+        self.history: list[Activated] = []
+        self.models: dict[int, ModelVersion] = {}
+        self.movements: list[dict[str, Any]] = []
+        self.trainings: dict[bytes, bytes] = {}
+        self._requests = 0
+        version = feature_set_version(definition)
+        first = Activation(number=1, definition=definition, feature_set_version=version, who="t", at=BEGAN, why="first")
+        self.replay.start(first)
+
+        def told(_: int, through: int) -> None:
+            self.listen()
+            daily((through - BEGAN) // DAY, self)
+
+        self.replay.run([given], DAY, told)
+        self.listen()
+
+    def listen(self) -> None:
+        """Takes in what was published."""
+        self.history += [read_activated(record.value or b"") for record in self.replay.take("activations")]
+        self.trainings |= {r.key: r.value for r in self.replay.take("trainings") if r.key and r.value}
+        for record in self.replay.take("models"):
+            model = msgspec.json.decode(record.value or b"", type=ModelVersion)
+            self.models[model.version] = model
+        self.movements += [json.loads(record.value or b"") for record in self.replay.take("segment-changes")]
+
+    def order(self, kind: str, version: int | None = None, **more: Any) -> Request:
+        """Sends an order and returns LEARN's answer."""
+        self._requests += 1
+        request = more.pop("request", f"r{self._requests}")
+        model = more.pop("model", self.models.get(version or 0))
+        usual = {"who": "ann", "at": BEGAN, "why": "because"}
+        order = control.Order(request=request, kind=kind, partitions=PARTITIONS, model=model, **usual | more)  # type: ignore[arg-type]  # as named
+        return self.send(control.control("samples", control.ORDER, order, 0), request)
+
+    def send(self, message: Message, request: str) -> Request:
+        self.replay._append(message)
+        self.replay.pump()
+        self.listen()
+        return next(one for one in self.learn.state.requests if one.id == request)
+
+    def training(self, version: int) -> list[bytes]:
+        """The parts of what a version was made by."""
+        return [value for key, value in self.trainings.items() if key.startswith(b"all:%d:" % version)]
+
+    @property
+    def learn(self) -> Memory:
+        """What LEARN has stored."""
+        return Memory(self.replay.slots.meta(Slot("learn", 0)), 0)
+
+    @property
+    def in_force(self) -> int | None:
+        activation = self.learn.activation
+        assert activation is not None
+        return activation.model.version if activation.model else None
+
+    @property
+    def labelled(self) -> list[list[int | None]]:
+        """The versions in use in each events partition, oldest first."""
+        metas = [self.replay.slots.meta(Slot("label", p)) for p in range(PARTITIONS)]
+        return [[a.model.version if a.model else None for a in LabelMemory(meta, 0).activations] for meta in metas]
+
+    def registered(self) -> Registered:
+        """What the command line would read."""
+        metas = [self.replay.slots.meta(Slot("label", p)) for p in range(PARTITIONS)]
+        in_use = {a.number: a for meta in metas for a in LabelMemory(meta, 0).activations}
+        return Registered(
+            models=self.models,
+            damaged={},
+            history=in_order(self.history),
+            in_use=[in_use[number] for number in sorted(in_use)],
+            proposal=self.learn.proposal,
+            frozen=self.learn.state.tier.held,
+        )
