@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stream_seg.cli import apply, config, customer, demo, doctor, replay, run, segments, topics, who
+from stream_seg.cli import apply, config, customer, demo, doctor, quality, replay, run, segments, topics, who
 
 app = typer.Typer(name="stream-seg", rich_markup_mode=None, add_completion=False)
 
@@ -51,7 +51,7 @@ def root(
         print(context.get_help())
 
 
-for module in (run, apply, demo, replay, customer, segments, who, doctor):
+for module in (run, apply, demo, replay, quality, customer, segments, who, doctor):
     module.register(app)
 app.add_typer(topics.app, name="topics", short_help="Makes the topics that a segmentation needs.")
 app.add_typer(config.app, name="config", short_help="Checks a configuration.")
