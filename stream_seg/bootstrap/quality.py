@@ -16,6 +16,7 @@ import numpy as np
 from stream_seg.adapters.files import Batch, in_order, read
 from stream_seg.adapters.memory.panel import Panel
 from stream_seg.adapters.memory.sampling import Sampling, daily
+from stream_seg.adapters.memory.trial import Trial
 from stream_seg.config import Config
 from stream_seg.core.definition import Learning
 from stream_seg.pipeline.verdict import KEYS, Figures, Tell, agreement, drift_figures, reasons, rounded, worst_shift
@@ -33,7 +34,8 @@ def run_quality(config: Config, inputs: Sequence[str], *, form: Form | None, tel
     seeds = {f"seed {rules.seed + i}": msgspec.structs.replace(rules, seed=rules.seed + i) for i in range(1, SEEDS)}
     learners = {AS_IT_IS: rules, **seeds, AT_FEW: msgspec.structs.replace(rules, k=FEW)}
     activation = daily(config.definition)
-    panel, sampling = Panel(activation, learners, (AS_IT_IS, *seeds)), Sampling(activation)
+    trials = {name: Trial.begin(activation, learning) for name, learning in learners.items()}
+    panel, sampling = Panel(activation, trials, (AS_IT_IS, *seeds)), Sampling(activation)
     source = _Usable(read([Path(name) for name in inputs], config.definition.input.mapping, form=form), tell)
     for number, records in enumerate(sampling.days(in_order(source.batches())), 1):
         panel.take(records)

@@ -8,7 +8,7 @@ from itertools import combinations
 from stream_seg.adapters.memory.log import LogRecord
 from stream_seg.adapters.memory.trial import Trial
 from stream_seg.core.activation import Activation
-from stream_seg.core.definition import DAY, Learning
+from stream_seg.core.definition import DAY
 from stream_seg.core.evaluation import adjusted_rand
 from stream_seg.pipeline.daily import Day, Space, day_of, multiplied
 from stream_seg.pipeline.drift_stage import Stage, centers_of
@@ -25,13 +25,13 @@ class Panel:
     alike  names of those that should come to the same segments: they differ by the seed alone
     """
 
-    def __init__(self, activation: Activation, learners: Mapping[str, Learning], alike: Iterable[str] = ()) -> None:
+    def __init__(self, activation: Activation, trials: Mapping[str, Trial], alike: Iterable[str] = ()) -> None:
         self.space = Space(activation)
         self.optima = Optima(self.space)
-        self.trials = {name: Trial.begin(activation, learning) for name, learning in learners.items()}
-        self.courses = {name: Course(self.optima, learning.k) for name, learning in learners.items()}
+        self.trials = dict(trials)
+        self.courses = {name: Course(self.optima, trial.learning.k) for name, trial in trials.items()}
         self.stage = Stage(self.space)
-        self.shifts = Shifts(self.optima, next(iter(learners.values())).k)
+        self.shifts = Shifts(self.optima, next(iter(trials.values())).learning.k)
         self.agreements: dict[tuple[str, str], list[float]] = {pair: [] for pair in combinations(alike, 2)}
         self.days = self.customers = 0
         self._yesterday: Day | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from copy import deepcopy
+from typing import Self
 
 import msgspec
 
@@ -36,7 +37,7 @@ class Trial:
         self._at = self._world.run(self._learn.open())
 
     @classmethod
-    def begin(cls, activation: Activation, learning: Learning) -> Trial:
+    def begin(cls, activation: Activation, learning: Learning) -> Self:
         """One that has learned nothing, under the activation's features and these rules."""
         log = MemoryLog({EVENTS: 1, SAMPLES: 1, **dict.fromkeys(OUTPUTS, 1)}, clock=_now)
         definition = msgspec.structs.replace(activation.definition, learning=unattended(learning))
@@ -46,6 +47,12 @@ class Trial:
         trial = cls(log, MemorySlots(), Outputs(log))
         trial._work()
         return trial
+
+    @property
+    def learning(self) -> Learning:
+        """The rules that it learns by."""
+        assert self._learn.memory.activation is not None
+        return self._learn.memory.activation.definition.learning
 
     @property
     def model(self) -> ModelVersion | None:
@@ -67,9 +74,9 @@ class Trial:
         self._work()
         return self.model
 
-    def fork(self) -> Trial:
+    def fork(self) -> Self:
         """Another trial that has learned the same, as a restarted worker would go on: from what is stored."""
-        return Trial(*deepcopy((self._log, self._slots, self._outputs)))
+        return type(self)(*deepcopy((self._log, self._slots, self._outputs)))
 
     def _work(self) -> None:
         records = self._log.read(SAMPLES, 0, self._at)
