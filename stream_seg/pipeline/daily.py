@@ -26,15 +26,15 @@ _encode = msgspec.json.Encoder().encode
 class Day:
     """The newest vectors of all customers seen in the last 90 days, in order of their hashes; n of them.
 
-    through      the end of the day, ms
-    hashes       (n,) of the customers
-    last_events  (n,) ms
-    raw          (n, columns) in real units
+    through  the end of the day, ms
+    hashes   (n,) of the customers
+    silence  (n,) ms from the customer's last event to its sample
+    raw      (n, columns) in real units
     """
 
     through: int
     hashes: Int64
-    last_events: Int64
+    silence: Int64
     raw: Float64
 
     @property
@@ -44,12 +44,12 @@ class Day:
 
     @property
     def active(self) -> npt.NDArray[np.bool_]:
-        """Who did anything on this day."""
-        return self.last_events > self.through - DAY
+        """Who did anything in the day before the own sample: the walk passes each customer at another hour."""
+        return self.silence < DAY
 
     def where(self, chosen: npt.NDArray[np.bool_]) -> Day:
         """The chosen customers alone."""
-        return Day(self.through, self.hashes[chosen], self.last_events[chosen], self.raw[chosen])
+        return Day(self.through, self.hashes[chosen], self.silence[chosen], self.raw[chosen])
 
     def times(self, column: int, factor: float) -> Day:
         """As if everybody had shown `factor` times as much in one column."""
@@ -72,8 +72,8 @@ def day_of(records: Iterable[Record]) -> Day:
     order = np.argsort(hashes, kind="stable")
     columns = len(samples[0].vector) if samples else 0
     raw = np.array([sample.vector for sample in samples], np.float64).reshape(len(samples), columns)
-    last_events = np.array([sample.last_event for sample in samples], np.int64)
-    return Day(through, hashes[order], last_events[order], raw[order])
+    silence = np.array([sample.as_of - sample.last_event for sample in samples], np.int64)
+    return Day(through, hashes[order], silence[order], raw[order])
 
 
 def multiplied(value: bytes, column: int, factor: float) -> bytes:

@@ -68,7 +68,7 @@ class Stage:
     def publish(self, version: int, model: Centers, today: Day) -> None:
         """A model comes into force at the end of the newest day."""
         table = np.argsort(today.hashes.astype(np.uint64))[:TABLE]
-        lately = table[today.last_events[table] > today.through - WEEK]
+        lately = table[today.silence[table] < WEEK]
         self.models[len(self.days) - 1] = Published(version, model, self.space.seen(today.raw[lately]))
 
     def run(self, detector: Detector = "ewma") -> None:
