@@ -30,12 +30,14 @@ class Day:
     hashes   (n,) of the customers
     silence  (n,) ms from the customer's last event to its sample
     raw      (n, columns) in real units
+    records  (n,) which of the day's records each came from
     """
 
     through: int
     hashes: Int64
     silence: Int64
     raw: Float64
+    records: Int64
 
     @property
     def number(self) -> int:
@@ -49,7 +51,13 @@ class Day:
 
     def where(self, chosen: npt.NDArray[np.bool_]) -> Day:
         """The chosen customers alone."""
-        return Day(self.through, self.hashes[chosen], self.silence[chosen], self.raw[chosen])
+        return Day(self.through, *(of[chosen] for of in (self.hashes, self.silence, self.raw, self.records)))
+
+    def smallest(self, count: int) -> Int64:
+        """The records of the customers with so many smallest hashes, in their order: all that LEARN's table keeps."""
+        if count >= len(self.hashes):
+            return np.sort(self.records)
+        return np.sort(self.records[np.argsort(self.hashes.astype(np.uint64))[:count]])
 
     def times(self, column: int, factor: float) -> Day:
         """As if everybody had shown `factor` times as much in one column."""
@@ -60,10 +68,11 @@ class Day:
 
 def day_of(records: Iterable[Record]) -> Day:
     """What LABEL sent on a day, decoded. Raises ValueError where its end is not among the records."""
-    samples, through = list[Sample](), 0
-    for record in records:
+    samples, at, through = list[Sample](), list[int](), 0
+    for i, record in enumerate(records):
         if not record.headers:
             samples.append(_decode(record.value or b""))
+            at.append(i)
         elif control.kind_of(record) == control.PASSED_DAY:
             through = control.read(record, control.PassedDay).through
     if not through:
@@ -73,7 +82,7 @@ def day_of(records: Iterable[Record]) -> Day:
     columns = len(samples[0].vector) if samples else 0
     raw = np.array([sample.vector for sample in samples], np.float64).reshape(len(samples), columns)
     silence = np.array([sample.as_of - sample.last_event for sample in samples], np.int64)
-    return Day(through, hashes[order], silence[order], raw[order])
+    return Day(through, hashes[order], silence[order], raw[order], np.array(at, np.int64)[order])
 
 
 def multiplied(value: bytes, column: int, factor: float) -> bytes:

@@ -34,7 +34,8 @@ def day(number: int, vectors: Float64, active: int) -> Day:
     end = number * DAY
     silent = np.where(np.arange(len(vectors)) < active, 1, 5 * DAY)
     raw = np.column_stack([vectors, np.full(len(vectors), 99.0)])
-    return Day(end, np.arange(len(vectors), dtype=np.int64) - 3, silent.astype(np.int64), raw)
+    numbers = np.arange(len(vectors), dtype=np.int64)
+    return Day(end, numbers - 3, silent.astype(np.int64), raw, numbers)
 
 
 CROSS = np.array([[0.0, 0.0], [0.0, 1.0], [4.0, 0.0], [4.0, 1.0], [5.6, 0.0], [10.0, 0.0]])

@@ -88,6 +88,16 @@ def test_learners_side_by_side_do_not_know_each_other(activation: Activation) ->
     assert len(both.agreements["a", "b"]) > 3
 
 
+def test_of_more_customers_than_the_table_holds_a_panel_learns_what_learn_would_learn(activation: Activation) -> None:
+    rules = msgspec.structs.replace(activation.definition.learning, table=25)
+    panel, trial = Panel(activation, {"a": Trial.begin(activation, rules)}), Trial.begin(activation, rules)
+    for records in sampled(activation):
+        panel.take(records)
+        assert trial.day(records) == panel.trials["a"].model
+    assert trial.model is not None
+    assert trial.model.samples == 25
+
+
 def test_a_day_without_its_end_is_refused(activation: Activation) -> None:
     with pytest.raises(ValueError, match="the end of the day is missing"):
         day_of(sampled(activation)[0][:1])

@@ -8,7 +8,7 @@ from itertools import combinations
 from stream_seg.adapters.memory.log import LogRecord
 from stream_seg.adapters.memory.trial import Trial
 from stream_seg.core.activation import Activation
-from stream_seg.core.definition import DAY
+from stream_seg.core.definition import DAY, Learning
 from stream_seg.core.evaluation import adjusted_rand
 from stream_seg.pipeline.daily import Day, Space, day_of, multiplied
 from stream_seg.pipeline.drift_stage import Stage, centers_of
@@ -42,7 +42,7 @@ class Panel:
         self.days += 1
         self.customers = max(self.customers, len(today.hashes))
         for name, trial in self.trials.items():
-            self.courses[name].day(today, trial.day(records))
+            self.courses[name].day(today, trial.day(_members(today, records, trial.learning)))
         self._compare(today)
         self._watch(today)
         first = next(iter(self.trials))
@@ -91,13 +91,19 @@ class Shifts:
     def take(self, today: Day, records: list[LogRecord]) -> None:
         """One day with the shifts."""
         for name, (column, trial) in self.trials.items():
-            model = trial.day(_shifted(records, column))
+            model = trial.day(_shifted(_members(today, records, trial.learning), column))
             shifted = today.times(column, SHIFT_BY)
             batch = self.optima.of(shifted, self.k, model) if model is not None else None
             if batch is not None and model is not None:
                 self.ratios[name].append(ratio(batch, model))
         if max(map(len, self.ratios.values())) >= SHIFT_DAYS:
             self.trials = {}  # room for others
+
+
+def _members(today: Day, records: list[LogRecord], learning: Learning) -> list[LogRecord]:
+    """What LEARN makes use of on a day: it would throw the samples of all greater hashes away one by one."""
+    samples = [records[i] for i in today.smallest(learning.table).tolist()]
+    return [*samples, *(record for record in records if record.headers)]
 
 
 def _shifted(records: Iterable[LogRecord], column: int) -> Iterator[LogRecord]:
