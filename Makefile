@@ -12,7 +12,7 @@ KERNELS := $(VENV)/.kernels
 SEEDS ?= 1000
 T ?=
 
-.PHONY: help setup test lint format types layers doctest demo bench simulate lock clean
+.PHONY: help setup test lint format types layers doctest demo bench quality simulate lock clean
 
 help: ## this page
 	@echo 'stream_seg labels customers while they act. Start here:'
@@ -73,6 +73,9 @@ demo: $(KERNELS) ## a year of real purchases, labelled by real workers, no serve
 
 bench: $(KERNELS) ## measure throughput and latency on real Kafka and Redis; last line is JSON
 	@$(BIN)/python -m benchmarks.throughput
+
+quality: $(KERNELS) ## measure how good the segments are, learner by learner, on three data sets; last line is JSON
+	@$(BIN)/python -m benchmarks.quality
 
 simulate: $(KERNELS) ## SEEDS=n fault schedules against the oracle, in memory
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stream_seg.cli import apply, config, customer, demo, doctor, model, replay, run, segments, topics, who
+from stream_seg.cli import apply, config, customer, demo, doctor, model, quality, replay, run, segments, topics, who
 
 app = typer.Typer(name="stream-seg", rich_markup_mode=None, add_completion=False)
 
@@ -52,7 +52,7 @@ def root(
         print(context.get_help())
 
 
-for module in (run, apply, demo, replay, customer, segments, who, doctor):
+for module in (run, apply, demo, replay, quality, customer, segments, who, doctor):
     module.register(app)
 app.add_typer(model.app, name="model", short_help="Model versions: list, compare, put in force, take back.")
 app.add_typer(topics.app, name="topics", short_help="Makes the topics that a segmentation needs.")

@@ -45,6 +45,7 @@ def test_every_command_of_the_project_is_there() -> None:
         "apply",
         "demo",
         "replay",
+        "quality",
         "topics create",
         "config check",
         "customer",

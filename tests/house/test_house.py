@@ -68,6 +68,7 @@ def test_every_target_of_the_makefile_explains_itself_and_sets_up_what_it_needs(
         "types",
         "demo",
         "bench",
+        "quality",
         "simulate",
         "doctest",
         "clean",

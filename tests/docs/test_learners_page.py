@@ -1,0 +1,73 @@
+"""docs/learners.md: its learner learns, and its figures are those that were measured."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from benchmarks.learner_figures import BLOCK, RESULTS, filled
+from stream_seg.adapters.memory.sampling import Sampling, daily
+from stream_seg.adapters.memory.trial import Trial
+from stream_seg.core.clustering import LEARNERS
+from stream_seg.core.definition import Learning
+from stream_seg.pipeline.verdict import KEYS
+from tests.docs.pages import ROOT, text_of
+from tests.queries.shop import definition, events
+
+PAGE = text_of(ROOT / "docs/learners.md")
+(CODE,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def entered() -> Iterator[Any]:
+    before = dict(LEARNERS)
+    known: dict[str, Any] = {}
+    exec(CODE, known)
+    yield known["Forgetful"]
+    LEARNERS.clear()
+    LEARNERS.update(before)
+
+
+@pytest.mark.usefixtures("entered")
+def test_the_learner_on_the_page_learns_in_a_real_learn_and_follows_the_customers(tmp_path: Path) -> None:
+    activation = daily(definition(tmp_path))
+    rules = msgspec.structs.replace(activation.definition.learning, learner="forgetful", publish_gain=0.0)
+    trial = Trial.begin(activation, rules)
+    for records in Sampling(activation).days([events(days=30)]):
+        trial.day(records)
+    assert trial.model is not None
+    assert trial.model.learner == "forgetful"
+    assert trial.model.version > 5
+
+
+def test_its_state_is_all_there_is_of_it(entered: Any) -> None:
+    table = np.random.default_rng(1).normal(size=(60, 3))
+    learner, other = entered(3, Learning(k=4)), entered(3, Learning(k=4))
+    learner.begin(table)
+    learner.learn(table[:9] + 1.0, table)
+    other.load(learner.dump())
+    for one in (learner, other):
+        one.learn(table[:20], table)
+        one.refit(table)
+    assert other.dump() == learner.dump()
+    assert other.fitted().centers.tolist() == learner.fitted().centers.tolist()
+
+
+def test_figures_on_the_page_are_those_that_were_measured() -> None:
+    assert [found[1] for found in BLOCK.findall(PAGE)] == ["learners", "bars"]
+    if "Not filled in yet" not in PAGE:
+        assert filled(PAGE, json.loads(RESULTS.read_text("utf-8"))) == PAGE
+
+
+def test_what_was_measured_has_every_figure_of_every_set() -> None:
+    if RESULTS.exists():
+        results = json.loads(RESULTS.read_text("utf-8"))
+        for name in ("completejourney", "cdnow", "clickstream"):
+            assert [key for key in KEYS if results[name][key] is None] == []
