@@ -41,7 +41,7 @@ def topics(retention_days: int = 7) -> dict[str, Topic]:
     """Every logical topic by name. `retention_days` is how far back `events` and `samples` reach (at least 7).
 
     >>> sorted(topics())[:2], topics(30)["events"].configs["retention.ms"]
-    (['customer-segments', 'dead-letters'], '2592000000')
+    (['activations', 'customer-segments'], '2592000000')
     """
     if retention_days < 7:
         raise ValueError(f"events must be kept for 7 days at least, not {retention_days}: a rewind reads them again")
