@@ -78,8 +78,8 @@ async def registered(config: Config) -> Registered:
         damaged=damaged,
         history=in_order([read_activated(r.value) async for r in whole_topic(config, ACTIVATIONS) if r.value]),
         in_use=in_use,
-        proposal=learn.proposal if learn else None,
-        frozen=learn.state.tier.held if learn else None,
+        proposals=[tier.proposal for tier in learn.tiers.values() if tier.proposal] if learn else [],
+        frozen=[name for name, tier in learn.tiers.items() if tier.state.held] if learn else None,
     )
 
 
@@ -133,12 +133,10 @@ async def _compare(config: Config, before: int | None, after: int | None, sample
 
 def _chosen(known: Registered, before: int | None, after: int | None) -> tuple[ModelVersion, ModelVersion]:
     """The two versions. Raises `Stop` where one is missing or both are the same."""
-    in_force = known.in_force
-    if before is None and in_force is None:
-        raise Stop("no version is in force yet, so there is nothing to compare with; name two: stream-seg model list")
-    old = known.version(before) if before is not None else in_force
-    assert old is not None  # by the first line
     new = known.version(max(known.models, default=0) if after is None else after)
+    old = known.version(before) if before is not None else known.in_force(new.tier)
+    if old is None:
+        raise Stop("no version is in force yet, so there is nothing to compare with; name two: stream-seg model list")
     if old.version == new.version:
         what = "is in force and the newest" if before is None and after is None else "is both of the two"
         raise Stop(f"version {old.version} {what}: there is nothing to compare; name two: stream-seg model list")

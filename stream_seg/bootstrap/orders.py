@@ -12,6 +12,7 @@ from stream_seg.bootstrap.connect import now
 from stream_seg.bootstrap.definition import EVENTS, SAMPLES, partitions, publish
 from stream_seg.bootstrap.models import LEARN, registered
 from stream_seg.config import Config
+from stream_seg.core.definition import BASE
 from stream_seg.core.model import ModelVersion
 from stream_seg.errors import Stop, Unavailable
 from stream_seg.pipeline.history import rolled_back_to
@@ -25,15 +26,21 @@ Ramp: TypeAlias = Literal["walk", "now"]
 Kind: TypeAlias = Literal["promote", "rollback", "freeze", "thaw", "retrain"]
 
 
-def meant(config: Config, kind: Kind, version: int | None) -> tuple[int | None, ModelVersion]:
-    """The version in force, and the one that `promote` or `rollback` (None: the one before) would put there.
+def meant(config: Config, kind: Kind, version: int | None, tier: str | None = None) -> tuple[int | None, ModelVersion]:
+    """The version in force in a tier, and the one that `promote` or `rollback` (None: the one before) would put there.
 
-    Raises `Stop` where there is no such version, or none before.
+    A version is of one tier; where none is named, the tier is. Raises `Stop` where there is no such version, or none
+    before.
     """
     known = asyncio.run(registered(config))
-    wanted = rolled_back_to(known.history, version) if kind == "rollback" else version
+    if version is not None:
+        tier = known.version(version).tier
+    history = [entry for entry in known.history if entry.tier == (tier or BASE)]
+    wanted = rolled_back_to(history, version) if kind == "rollback" else version
     assert wanted is not None  # promote names one
-    return known.in_force.version if known.in_force else None, known.version(wanted)
+    model = known.version(wanted)
+    in_force = known.in_force(model.tier)
+    return in_force.version if in_force else None, model
 
 
 def order(
@@ -45,17 +52,19 @@ def order(
     wait: float,
     model: ModelVersion | None = None,
     ramp: Ramp = "walk",
+    tier: str | None = None,
 ) -> OrderAnswer:
     """Sends an order to LEARN and waits for its answer, `wait` seconds at most.
 
     Raises `Stop` where LEARN refuses or has never run, and `Unavailable` where no answer came in time.
     """
-    return asyncio.run(_order(config, kind, who, why, wait, model, ramp))
+    return asyncio.run(_order(config, kind, who, why, wait, model, ramp, tier))
 
 
 async def _order(
-    config: Config, kind: Kind, who: str, why: str, wait: float, model: ModelVersion | None, ramp: Ramp
-) -> OrderAnswer:
+    config: Config, kind: Kind, who: str, why: str, wait: float, model: ModelVersion | None, ramp: Ramp,
+    tier: str | None,
+) -> OrderAnswer:  # fmt: skip
     inspection = RedisInspection(config.redis.connection_url, config.definition.name)
     request = uuid4().hex
     try:
@@ -64,7 +73,7 @@ async def _order(
                 f"LEARN has never run on {config.definition.name!r}, and it alone decides about versions; start it: "
                 "stream-seg run --stages learn"
             )
-        wish = Order(request, kind, await partitions(config, EVENTS), who, now(), why, model=model, ramp=ramp)
+        wish = Order(request, kind, await partitions(config, EVENTS), who, now(), why, tier, model, ramp)
         await publish(config, [control(SAMPLES, ORDER, wish, p) for p in range(await partitions(config, SAMPLES))])
         answer = await _answer(inspection, request, wait)
     finally:

@@ -32,6 +32,13 @@ RampOption = Annotated[
     Ramp, typer.Option(help="walk: each at the next daily visit; now (or 0): all of them at once, which is a storm.")
 ]
 
+TierOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIER", help="The tier, where the file has tiers. Default: all; of a rollback: the one `all`."
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
@@ -66,7 +73,7 @@ def promote(
       stream-seg model promote 8 --why "looked at the diff, the new split is what marketing wants"
       stream-seg model promote 8 --why "incident 212" --who ann --ramp now --yes
     """
-    _put(context, "promote", version, why, who, ramp, wait, config, yes=yes, json=json)
+    _put(context, "promote", version, None, why, who, ramp, wait, config, yes=yes, json=json)
 
 
 def rollback(
@@ -80,6 +87,7 @@ def rollback(
     ramp: RampOption = Ramp.walk,
     yes: Yes = False,
     wait: Wait = WAIT,
+    tier: TierOption = None,
     config: ConfigFile = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
@@ -94,7 +102,7 @@ def rollback(
       stream-seg model rollback --why "version 8 takes gift cards for regulars"
       stream-seg model rollback 6 --why "7 was wrong already" --ramp now --yes
     """
-    _put(context, "rollback", version, why, who, ramp, wait, config, yes=yes, json=json)
+    _put(context, "rollback", version, tier, why, who, ramp, wait, config, yes=yes, json=json)
 
 
 def freeze(
@@ -103,6 +111,7 @@ def freeze(
     why: WhyNot = None,
     who: Who = None,
     wait: Wait = WAIT,
+    tier: TierOption = None,
     config: ConfigFile = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
@@ -112,7 +121,7 @@ def freeze(
     Examples:
       stream-seg model freeze --why "the autumn campaign compares segments over six weeks"
     """
-    _ask(context, "freeze", why, who, wait, config, json=json)
+    _ask(context, "freeze", why, who, tier, wait, config, json=json)
 
 
 def thaw(
@@ -121,6 +130,7 @@ def thaw(
     why: WhyNot = None,
     who: Who = None,
     wait: Wait = WAIT,
+    tier: TierOption = None,
     config: ConfigFile = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
@@ -130,7 +140,7 @@ def thaw(
     Examples:
       stream-seg model thaw
     """
-    _ask(context, "thaw", why, who, wait, config, json=json)
+    _ask(context, "thaw", why, who, tier, wait, config, json=json)
 
 
 def retrain(
@@ -139,6 +149,7 @@ def retrain(
     why: WhyNot = None,
     who: Who = None,
     wait: Wait = WAIT,
+    tier: TierOption = None,
     config: ConfigFile = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
@@ -151,12 +162,13 @@ def retrain(
     Examples:
       stream-seg model retrain --why "prices changed on Monday"
     """
-    _ask(context, "retrain", why, who, wait, config, json=json)
+    _ask(context, "retrain", why, who, tier, wait, config, json=json)
 
 
 def _put(
-    context: typer.Context, kind: Literal["promote", "rollback"], version: int | None, why: str, who: str | None,
-    ramp: Ramp, wait: float, config: Path, *, yes: bool, json: bool,
+    context: typer.Context, kind: Literal["promote", "rollback"], version: int | None,
+    tier: str | None, why: str, who: str | None, ramp: Ramp, wait: float, config: Path, *, yes: bool,
+    json: bool,
 ) -> None:  # fmt: skip
     """Names the version, asks, and orders it."""
     out = output(context, json=json)
@@ -167,7 +179,7 @@ def _put(
         raise typer.BadParameter("is needed where nobody can be asked", param_hint="--yes")
     from stream_seg.bootstrap import orders
 
-    current, model = orders.meant(settings, kind, version)
+    current, model = orders.meant(settings, kind, version, tier)
     follow = "at their next daily visit" if ramp is Ramp.walk else "all at once"
     question = f"Version {model.version} after {current or 'none'}; customers follow {follow}. Put it in force?"
     if not yes:
@@ -181,12 +193,12 @@ def _put(
 
 def _ask(
     context: typer.Context, kind: Literal["freeze", "thaw", "retrain"], why: str | None, who: str | None,
-    wait: float, config: Path, *, json: bool,
+    tier: str | None, wait: float, config: Path, *, json: bool,
 ) -> None:  # fmt: skip
     out = output(context, json=json)
     settings = read_config(config)
     from stream_seg.bootstrap import orders
 
     said = why or "no reason given"
-    done = orders.order(settings, kind, who=who or getpass.getuser(), why=said, wait=wait)
+    done = orders.order(settings, kind, who=who or getpass.getuser(), why=said, wait=wait, tier=tier)
     out.result(done, done["answer"])

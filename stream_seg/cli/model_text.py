@@ -20,16 +20,27 @@ if TYPE_CHECKING:
 def listed(answer: "ModelsAnswer") -> str:
     """Versions, then the history; newest first."""
     first = f"version {answer['in_force']} is in force" if answer["in_force"] else "no version is in force yet"
+    if len(answer["tiers"]) > 1:
+        first = "in force: " + ", ".join(f"{tier} {amount(number)}" for tier, number in answer["tiers"].items())
     if answer["frozen"]:
         first += "; frozen: nothing is published by itself until `stream-seg model thaw`"
     parts = [first]
     if answer["versions"]:
-        rows = [("version", "standing", "trained", "samples", "learner", "features", "segments")]
+        rows = [("version", "tier", "standing", "trained", "samples", "learner", "features", "segments")]
         for one in answer["versions"]:
             facts = (one["trained_at"] or "–", amount(one["samples"]), one["learner"] or "–")
             segments = ", ".join(f"{segment['segment']} {segment['name']}" for segment in one["segments"])
-            rows.append((str(one["version"]), _standing(one), *facts, one["feature_set_version"] or "–", segments))
-        parts.append(table(rows, right=[0, 3]))
+            rows.append(
+                (
+                    str(one["version"]),
+                    one["tier"] or "–",
+                    _standing(one),
+                    *facts,
+                    one["feature_set_version"] or "–",
+                    segments,
+                )
+            )
+        parts.append(table(rows, right=[0, 4]))
     if answer["activations"]:
         parts.append(_history(answer["activations"]))
     if answer["missing"]:

@@ -40,16 +40,19 @@ def segments(context: typer.Context, config: ConfigFile = DEFAULT_CONFIG, *, jso
 
 def rendered(answer: "SegmentsAnswer") -> str:
     """The answer as a person reads it: sizes, then profiles side by side."""
-    model = "no model yet" if answer["model_version"] is None else f"model {answer['model_version']}"
+    models = [version for version in answer["tiers"].values() if version]
+    model = f"model {', '.join(map(str, models))}" if models else "no model yet"
     parts = [f"{answer['customers']:,} customers, {answer['unlabelled']:,} without a segment; {model}"]
     here = answer["segments"]
     if here:
-        rows = [("segment", "name", "customers", "share", "lever", "owner", "question")]
+        tiers = len({one["tier"] for one in here}) > 1
+        rows = [("segment", "name", *(["tier"] if tiers else []), "customers", "share", "lever", "owner", "question")]
         for one in here:
             size = (f"{one['customers']:,}", f"{one['share']:.1%}")
             declared = (one["lever"] or "–", one["owner"] or "–", one["question"] or "–")
-            rows.append((str(one["segment"]), one["name"], *size, *declared))
-        parts.append(table(rows, right=[0, 2, 3]))
+            tier = [one["tier"]] if tiers else []
+            rows.append((str(one["segment"]), one["name"], *tier, *size, *declared))
+        parts.append(table(rows, right=[0, 2 + tiers, 3 + tiers]))
         names = list(dict.fromkeys(name for one in here for name in one["profile"]))
         title = "centre" if answer.get("profiles_from") == "centres" else "profile"
         profile = [(title, *(str(one["segment"]) for one in here))]

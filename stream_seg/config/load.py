@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from stream_seg.config import rules
+from stream_seg.config import rules, segment_rules
 from stream_seg.config.definition import build
 from stream_seg.config.environment import override, put, section_in
 from stream_seg.config.notices import notice
@@ -19,6 +19,7 @@ from stream_seg.config.scalars import shown
 from stream_seg.config.sections import (
     Document,
     FeatureSection,
+    TierSection,
     TimeSection,
 )
 from stream_seg.config.settings import KafkaSettings, RedisSettings, RunSettings
@@ -139,7 +140,13 @@ class _Checker:
         time = _valid(TimeSection, values.get("time", {}))
         if time is not None:
             rules.check_time(time, [one for one in parsed if one], self.tell)
-        rules.check_levers(values.get("levers", []), self.tell)
+        segment_rules.check_levers(values.get("levers", []), self.tell)
+        tiers = values.get("tiers", [])
+        segment_rules.check_tiers(
+            [_valid(TierSection, raw) for raw in tiers] if isinstance(tiers, list) else [], self.tell
+        )
+        segments = values.get("segments", {})
+        segment_rules.check_learner(segments.get("learner") if isinstance(segments, dict) else None, self.tell)
 
     def tell(
         self, path: KeyPath, text: str, *, key: bool = False, absent: bool = False, offset: int | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel
@@ -31,7 +32,7 @@ This page is made by `python -m stream_seg.config.reference`; a test compares th
   commas there. A variable called `STREAM_SEG_…` that nothing reads is refused.
 * Secrets never stand in the file: they come from a file that it names or from the environment, and show as
   `**********`.
-* `name`, `input`, `features`, `time`, `segments` and `levers` decide: workers take them from the log, where
+* `name`, `input`, `features`, `time`, `segments`, `tiers` and `levers` decide: workers take them from the log, where
   `stream-seg apply` puts them. `kafka`, `redis` and `run` say where and how one process works. `views` only ask:
   `stream-seg who` takes them from the file, so a change is in force when it is saved.
 """
@@ -73,7 +74,7 @@ def _below(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
             continue
         listed = "list[" in str(info.annotation)
         title = ".".join((*path, name)) + ("[]" if listed else "")
-        yield f"## `{title}`\n\n{(inner.__doc__ or '').strip()}\n\n{_table(inner, (*path, name))}"
+        yield f"## `{title}`\n\n{inspect.getdoc(inner) or ''}\n\n{_table(inner, (*path, name))}"
         yield from _below(inner, (*path, name + ("[]" if listed else "")))
 
 

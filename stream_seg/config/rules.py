@@ -247,18 +247,6 @@ def check_time(time: TimeSection, features: list[FeatureSection], tell: Tell) ->
         tell(("time", "forget_after"), what)
 
 
-def check_levers(levers: Any, tell: Tell) -> None:
-    """No segment has two entries. Which ones there are is not known here: their numbers grow with the versions."""
-    first: dict[int, int] = {}
-    for i, raw in enumerate(levers if isinstance(levers, list) else []):
-        segment = raw.get("segment") if isinstance(raw, dict) else None
-        if not isinstance(segment, int) or isinstance(segment, bool):
-            continue
-        if segment in first:
-            tell(("levers", i, "segment"), f"{segment} is taken by levers[{first[segment]}], put both into one entry")
-        first.setdefault(segment, i)
-
-
 def check_mapping(raw: Any, tell: Tell) -> None:
     """The time zone exists."""
     zone = raw.get("time_zone") if isinstance(raw, dict) else None
@@ -275,6 +263,10 @@ def check_fields(definition: Definition, tell: Tell) -> None:
         names = [feature.name for feature in definition.features]
         if error.feature is None:
             tell(("features",), error.message, key=True)
+            return
+        tiers = [f"tier {tier.name}" for tier in definition.tiers]
+        if error.feature in tiers:
+            tell(("tiers", tiers.index(error.feature), "where"), error.message, offset=error.column - 1)
             return
         i = names.index(error.feature)
         key = "where" if error.column > 1 or definition.features[i].field is None else "field"

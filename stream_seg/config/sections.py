@@ -33,6 +33,11 @@ Name = Annotated[
     BeforeValidator(matching(r"[a-z][a-z0-9-]{0,62}", "use small letters, digits and hyphens, a letter first")),
     Kind("name"),
 ]
+TierName = Annotated[
+    str,
+    BeforeValidator(matching(r"(?!all$)[a-z][a-z0-9-]{0,62}", "use small letters, digits and hyphens, not `all`")),
+    Kind("name"),
+]
 FeatureName = Annotated[
     str,
     BeforeValidator(matching(r"[A-Za-z][A-Za-z0-9_]{0,62}", "use letters, digits and underscores, a letter first")),
@@ -226,6 +231,21 @@ class LeverSection(Section):
     question: Text | None = Field(default=None, description="the question that the segment answers")
 
 
+class TierSection(Section):
+    """Customers with segments of their own: a region, a plan, a regulated group. Nobody is compared across tiers.
+
+    The first tier whose condition holds for an event takes its customer, with `cause: "tier"`; an event for which none
+    holds puts the customer into `all`. An event without a field that a condition compares leaves the customer where it
+    is. A tier has its own model as soon as it has `segments.warm_start` customers; until then they have no segment.
+    """
+
+    name: TierName = Field(description="small letters, digits, hyphens; not `all`, which are the others")
+    where: Text = Field(description='condition on the event, as of a feature: `traits.plan == "business"`')
+    k: Annotated[int, in_range(2, 64), Kind("whole number")] | None = Field(
+        default=None, description="segments of this tier; default: `segments.k`"
+    )
+
+
 class Document(Section):
     """The whole file."""
 
@@ -235,6 +255,7 @@ class Document(Section):
     time: TimeSection = Field(default=TimeSection(), description="time zone, lateness, grids")
     segments: SegmentsSection = Field(default=SegmentsSection(), description="number of segments, learning, movement")
     drift: DriftSection = Field(default=DriftSection(), description="what is done about drift")
+    tiers: list[TierSection] = Field(default=[], description="customers who are segmented by themselves")
     levers: list[LeverSection] = Field(default=[], description="names, levers and owners of segments")
     views: list[ViewSection] = Field(
         default=[], description="questions about customers; default: three ready-made ones"

@@ -12,13 +12,21 @@ from stream_seg.core.model import ModelVersion
 ENGINE = 1  # raised when the same log would be decided differently than before
 
 
+class Own(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a tier has by itself; the fields are those of an `Activation`."""
+
+    model: ModelVersion | None = None
+    aliases: dict[str, str] = {}
+
+
 class Activation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What LABEL works by from this record on: no file and no clock of a worker decides anything.
 
     number    grows by one; a lower number that arrives late is ignored
     layout    number of the activation that brought today's features: records and samples are laid out by it
     engine    the least engine that can decide this log
-    model     None until the first one is learned
+    model     of the customers whom no rule puts into a tier; None until the first one is learned
+    tiers     what each of the other tiers has instead; one without an entry has no model yet
     retained  features of an earlier definition that a model in use still needs, under names of their own
     aliases   column of such a model -> column of the plan, where a retained feature bears another name; a model of
               this very feature set is not concerned
@@ -34,6 +42,7 @@ class Activation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     model: ModelVersion | None = None
     retained: tuple[Feature, ...] = ()
     aliases: dict[str, str] = {}
+    tiers: dict[str, Own] = {}
     ramp: Literal["walk", "now"] = "walk"
     who: str
     at: int
@@ -44,8 +53,33 @@ class Activation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         """Everything that records must hold while this activation is in force."""
         return self.definition.features + self.retained
 
+    def of(self, tier: str) -> Activation:
+        """The same as one tier has it: its model, its definition."""
+        if tier == self.definition.tier:
+            return self
+        own = self.tiers.get(tier, Own())
+        return msgspec.structs.replace(
+            self, definition=self.definition.of(tier), model=own.model, aliases=own.aliases, tiers={}
+        )
+
+    @property
+    def each(self) -> list[Activation]:
+        """As every tier has it, ``all`` first."""
+        return [self.of(tier) for tier in (self.definition.tier, *(tier.name for tier in self.definition.tiers))]
+
+    def having(self, tier: str, own: Own) -> Activation:
+        """The same with another model, or other aliases, in one tier."""
+        if tier == self.definition.tier:
+            return msgspec.structs.replace(self, model=own.model, aliases=own.aliases)
+        return msgspec.structs.replace(self, tiers={**self.tiers, tier: own})
+
+    @property
+    def alive(self) -> tuple[int, ...]:
+        """The numbers of this tier's segments."""
+        return self.model.alive if self.model else ()
+
     def name_of(self, segment: int) -> str:
-        """What to call a segment: as people declared, else by the model; by its number where there is no such one."""
+        """What to call a segment of this tier: as people declared, else by the model, else by its number."""
         for lever in self.definition.levers:
             if lever.segment == segment and lever.name:
                 return lever.name

@@ -12,11 +12,14 @@ STAY, WAIT, MOVE = 0, 1, 2
 
 
 @inlined
-def activation_row(models: ModelArrays, number: int) -> int:
-    """The row of the greatest activation not above `number`: the one a customer who adopted `number` is under."""
+def activation_row(models: ModelArrays, number: int, tier: int) -> int:
+    """The row that a customer of `tier` is under who adopted `number`: of the greatest activation not above that.
+
+    Where an activation does not have the tier (any more), it is that of ``all``.
+    """
     row = 0
     for a in range(models.number.shape[0]):
-        if models.number[a] <= number:
+        if models.number[a] <= number and (models.tier[a] == 0 or models.tier[a] == tier):
             row = a
     return row
 
@@ -24,18 +27,18 @@ def activation_row(models: ModelArrays, number: int) -> int:
 @kernel
 def distances(models: ModelArrays, a: int, x: Float64, out: Float64) -> int:
     """Squared distances of x to the centres of activation row a, into `out`; returns the nearest (lowest on a tie)."""
-    k = models.k[a]
-    for j in range(k):
+    first, k = models.first[a], models.k[a]
+    for j in range(first, k):
         out[j] = models.absent[a, j]
     for f in range(x.shape[0]):
         inverse = models.inverse[a, f]
         if inverse != 0.0:
             z = (min(max(x[f], models.low[a, f]), models.high[a, f]) - models.mean[a, f]) * inverse
-            for j in range(k):
+            for j in range(first, k):
                 gap = z - models.centers[a, f, j]
                 out[j] += gap * gap
-    best = 0
-    for j in range(1, k):
+    best = first
+    for j in range(first + 1, k):
         if out[j] < out[best]:
             best = j
     return best
@@ -45,14 +48,14 @@ def distances(models: ModelArrays, a: int, x: Float64, out: Float64) -> int:
 def decide(models: ModelArrays, a: int, words: Int64, s: int, t: int, best: int, d: Float64) -> int:
     """What becomes of row s at instant t: `STAY`, `WAIT` (its candidate changes) or `MOVE` to `best`.
 
-    A customer without a segment, or of one that is no more, takes the nearest at once. Another moves when the nearest
-    is nearer by the margin, for the whole dwell.
+    A customer without a segment, or of one that is no more or of another tier, takes the nearest at once. Another moves
+    when the nearest is nearer by the margin, for the whole dwell.
     """
     k = models.k[a]
     if k == 0:
         return STAY
     current = words[s, SEGMENT] - 1
-    if current < 0 or current >= k or models.absent[a, current] != 0.0:
+    if current < models.first[a] or current >= k or models.absent[a, current] != 0.0:
         return MOVE
     if best == current or not d[best] < (1.0 - models.margin[a]) * d[current]:
         return WAIT if words[s, CANDIDATE] != 0 else STAY

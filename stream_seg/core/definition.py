@@ -16,6 +16,7 @@ SECOND = 1_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+BASE = "all"  # the tier of those whom no rule puts elsewhere
 UNITS = {"ms": 1, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
 
 Aggregate = Literal[
@@ -154,9 +155,23 @@ class Mapping(_Value, frozen=True, kw_only=True):
     traits: dict[str, str] = {}
 
 
+class Tier(_Value, frozen=True, kw_only=True):
+    """Customers who are segmented by themselves: a region, a plan, a regulated group.
+
+    where  condition on an event; the first tier whose condition holds takes the customer. An event without a field that
+           a condition reads leaves its customer where it is; one for which no condition holds, puts it into ``all``
+    k      segments of this tier; None: as many as everywhere
+    """
+
+    name: str
+    where: str
+    k: int | None = None
+
+
 class Definition(_Value, frozen=True, kw_only=True):
     """Everything that a person decides about one segmentation.
 
+    tier            the one that this is about; ``all``: customers whom none of `tiers` takes
     utc_offset      minutes; calendar parts and `distinct_days` use it (a fixed offset, so that every replay agrees)
     lateness        an event older than this, measured from its customer's time, goes to the late-events topic
     max_skew        an event further than this in the future of its append time is a dead letter
@@ -172,7 +187,8 @@ class Definition(_Value, frozen=True, kw_only=True):
     input: InputRules = InputRules()
     learning: Learning = Learning()
     levers: tuple[Lever, ...] = ()
-    tier: str = "all"
+    tier: str = BASE
+    tiers: tuple[Tier, ...] = ()
     utc_offset: int = 0
     lateness: int
     max_skew: int = 5 * MINUTE
@@ -181,6 +197,23 @@ class Definition(_Value, frozen=True, kw_only=True):
     forget_after: int
     margin: float = 0.1
     dwell: int = 0
+
+    def of(self, tier: str) -> Definition:
+        """The same as one tier has it."""
+        if tier == self.tier:
+            return self
+        own = next(one for one in self.tiers if one.name == tier)
+        learning = self.learning if own.k is None else msgspec.structs.replace(self.learning, k=own.k)
+        return msgspec.structs.replace(self, tier=tier, tiers=(), learning=learning)
+
+
+def tier_key(name: str) -> int:
+    """What a customer's record calls a tier: 0 is ``all``, whatever else there is.
+
+    >>> tier_key("all"), tier_key("gold")
+    (0, 2968292139)
+    """
+    return 0 if name == BASE else int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "big") or 1
 
 
 def feature_set_version(definition: Definition) -> str:

@@ -13,8 +13,8 @@ from stream_seg.core.record import INCARNATION, LAST_EVENT, SAMPLES, SEQUENCE, S
 from stream_seg.core.state import People, Scratch
 
 MOVED, VISIT, FORGOTTEN = 0, 1, 2  # kinds of emission
-BY_EVENT, BY_TIME, BY_MODEL, BY_BACKFILL, BY_FORGETTING = 0, 1, 2, 3, 4  # causes
-CAUSES = ("event", "time", "model", "backfill", "forgotten")
+BY_EVENT, BY_TIME, BY_MODEL, BY_BACKFILL, BY_FORGETTING, BY_TIER = range(6)  # causes
+CAUSES = ("event", "time", "model", "backfill", "forgotten", "tier")
 ROOM = 4  # the most emissions between two checks of the capacity
 
 

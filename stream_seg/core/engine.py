@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from stream_seg.core.activation import Activation
-from stream_seg.core.definition import Definition
+from stream_seg.core.definition import Definition, tier_key
 from stream_seg.core.event import Fields
 from stream_seg.core.expression import Conditions, collect, compile_conditions
 from stream_seg.core.model import InForce, Int64, ModelArrays, model_arrays
@@ -26,10 +26,12 @@ from stream_seg.core.succession import columns_in
 class Engine:
     """What the newest activation and the models still in use compile to.
 
-    cut_off: the newest features leave out what an older model needs, so nobody can go on under it
+    rows     the activations in use, each as its tiers have it: the rows of `models`
+    cut_off  the newest features leave out what an older model needs, so nobody can go on under it
     """
 
     activation: Activation
+    rows: tuple[Activation, ...]
     fields: Fields
     conditions: Conditions
     plan: Plan
@@ -49,21 +51,22 @@ def compile_engine(activations: Sequence[Activation]) -> Engine:
     fields = collect(definition)
     conditions = compile_conditions(definition, fields)
     plan = compile_plan(definition, fields, conditions.index_of)
-    in_force = [_in_force(a, newest) for a in activations]
-    cut_off = any(a.model is not None and x.model is None for a, x in zip(activations, in_force, strict=True))
-    return Engine(newest, fields, conditions, plan, model_arrays(in_force, plan.names), cut_off)
+    rows = tuple(row for activation in activations for row in activation.each)
+    in_force = [_in_force(row, newest) for row in rows]
+    cut_off = any(a.model is not None and x.model is None for a, x in zip(rows, in_force, strict=True))
+    return Engine(newest, rows, fields, conditions, plan, model_arrays(in_force, plan.names), cut_off)
 
 
 def _in_force(activation: Activation, newest: Activation) -> InForce:
-    """An activation's model, its columns named as the newest plan names them; no model where it lacks one."""
+    """What a tier of an activation has, the columns named as the newest plan does; no model where one is missing."""
     model, definition = activation.model, activation.definition
     if model is not None:
         names = columns_in(newest, activation)
         if names is not None:
             model = msgspec.structs.replace(model, columns=tuple(names.values()))
-        elif activation is not newest:  # the newest must have its columns: `model_arrays` says which it lacks
+        elif activation.number != newest.number:  # the newest must have its columns: `model_arrays` says which it lacks
             model = None
-    return InForce(activation.number, model, definition.margin, definition.dwell)
+    return InForce(activation.number, model, definition.margin, definition.dwell, tier_key(definition.tier))
 
 
 def convert(rows: Int64, old: Plan, new: Plan, layout: int) -> Int64:

@@ -44,6 +44,11 @@ def collect(definition: Definition) -> Fields:
             uses.add(feature)
         except ExpressionError as error:
             raise ExpressionError(error.message, error.column, feature.name) from error
+    for tier in definition.tiers:
+        try:
+            uses.compare(tier.where, f"tier {tier.name}")
+        except ExpressionError as error:
+            raise ExpressionError(error.message, error.column, f"tier {tier.name}") from error
     return uses.fields()
 
 
@@ -59,8 +64,7 @@ class _Uses:
 
     def add(self, feature: Feature) -> None:
         if feature.where is not None:
-            for leaf in leaves(parse(feature.where)):
-                self._compare(leaf, feature.name)
+            self.compare(feature.where, feature.name)
         if feature.field is None:
             return
         check_field(feature.field)
@@ -71,6 +75,11 @@ class _Uses:
             self._text(feature.field, feature.categories, feature.name, 1)
         else:
             self._number(feature.field, feature.name, 1)
+
+    def compare(self, where: str, reader: str) -> None:
+        """What a condition reads."""
+        for leaf in leaves(parse(where)):
+            self._compare(leaf, reader)
 
     def _compare(self, leaf: Leaf, reader: str) -> None:
         if leaf.field in CALENDAR:
@@ -134,6 +143,17 @@ def reads_calendar(where: str | None) -> bool:
     return where is not None and any(leaf.field in CALENDAR for leaf in leaves(parse(where)))
 
 
+def known_where(where: str) -> str | None:
+    """The condition that an event has everything that this one compares; None: it has in any case.
+
+    >>> known_where('traits.plan == "gold" or traits.age > 60 and hour < 8')
+    'exists(traits.plan) and exists(traits.age)'
+    """
+    compared = (leaf.field for leaf in leaves(parse(where)) if not isinstance(leaf, Exists))
+    fields = [field for field in dict.fromkeys(compared) if field not in CALENDAR]
+    return " and ".join(f"exists({field})" for field in fields) or None
+
+
 def compile_conditions(
     wheres: Definition | Sequence[str | None], fields: Fields, utc_offset: int | None = None
 ) -> Conditions:
@@ -144,7 +164,8 @@ def compile_conditions(
     """
     if isinstance(wheres, Definition):
         utc_offset = wheres.utc_offset if utc_offset is None else utc_offset
-        wheres = [feature.where for feature in wheres.features]
+        rules = [tier.where for tier in wheres.tiers]
+        wheres = [*(feature.where for feature in wheres.features), *rules, *map(known_where, rules)]
     distinct = tuple(dict.fromkeys(where for where in wheres if where is not None))
     if len(distinct) > MAX_CONDITIONS:
         raise ExpressionError(

@@ -16,6 +16,7 @@ from stream_seg.core.emission import (
     BY_EVENT,
     BY_FORGETTING,
     BY_MODEL,
+    BY_TIER,
     BY_TIME,
     FORGOTTEN,
     MOVED,
@@ -48,9 +49,11 @@ from stream_seg.core.record import (
     SEGMENT,
     SEQUENCE,
     SINCE,
+    TIER,
     TIME,
 )
 from stream_seg.core.state import ACCEPTED, DUPLICATE, LATE, UNKNOWN, People, Rows, Scratch
+from stream_seg.core.tiers import change_tier, enter_tier
 
 
 @inlined
@@ -73,7 +76,7 @@ def _judge(
 ) -> None:
     """Decides for row s, whose vector at t is in `work`, and changes its segment or candidate."""
     words = people.words
-    a = activation_row(models, words[s, ADOPTED])
+    a = activation_row(models, words[s, ADOPTED], words[s, TIER])
     if models.k[a] == 0:
         return
     best = distances(models, a, work.x, work.d)
@@ -89,10 +92,12 @@ def _judge(
         words[s, CANDIDATE_SINCE] = t if wants else 0
         return
     second = -1
-    for j in range(models.k[a]):
+    for j in range(models.first[a], models.k[a]):
         if j != best and models.absent[a, j] == 0.0 and (second < 0 or work.d[j] < work.d[second]):
             second = j
     previous = words[s, SEGMENT] - 1
+    if 0 <= previous < work.d.shape[0] and not models.first[a] <= previous < models.k[a]:
+        work.d[previous] = math.inf  # a segment of another tier
     away = t - words[s, SINCE] if words[s, PREVIOUS] == best + 1 else -1
     words[s, PREVIOUS] = words[s, SEGMENT]
     words[s, SEGMENT] = best + 1
@@ -117,7 +122,7 @@ def _visit(
         previous = words[s, SEGMENT] - 1
         words[s, SEQUENCE] += 1
         _recall(people, s, work)
-        a = activation_row(models, words[s, ADOPTED])
+        a = activation_row(models, words[s, ADOPTED], words[s, TIER])
         emit(people, out, work, FORGOTTEN, s, row, t, previous, -1, BY_FORGETTING, a, -1, -1)
         return
     _judge(models, people, s, t, row, BY_TIME, out, work)
@@ -125,7 +130,7 @@ def _visit(
     _note(people, s, work)
     if silence <= plan.settings[SAMPLED_FOR]:
         words[s, SAMPLES] += 1
-        a = activation_row(models, words[s, ADOPTED])
+        a = activation_row(models, words[s, ADOPTED], words[s, TIER])
         emit(people, out, work, VISIT, s, row, t, -1, words[s, SEGMENT] - 1, BY_TIME, a, -1, -1)
 
 
@@ -141,6 +146,12 @@ def _adopt(models: ModelArrays, people: People, s: int, t: int, row: int, out: E
     words[s, CANDIDATE] = 0
     words[s, CANDIDATE_SINCE] = 0
     cause = BY_MODEL if words[s, SEGMENT] != 0 else BY_BACKFILL
+    a = activation_row(models, newest, words[s, TIER])
+    tier = models.tier[a]
+    # There is no such tier any more; or it is one from here on, and nothing was learned there yet.
+    if words[s, TIER] != tier or (models.k[a] == 0 and words[s, SEGMENT] != 0):
+        enter_tier(models, people, s, tier, t, row, out, work)
+        cause = BY_TIER
     _judge(models, people, s, t, row, cause, out, work)
     return True
 
@@ -247,7 +258,10 @@ def fold(
         people.due[s] = UNKNOWN
         add_event(plan, words, people.floats, s, now, t, rows.mask[r], rows.numbers, rows.codes, rows.hashes, r)
         read_columns(plan, words, people.floats, s, now, work)
-        _judge(models, people, s, now, r, BY_EVENT, out, work)
+        cause = BY_EVENT
+        if plan.tiers.shape[0] and change_tier(plan, models, people, s, now, t, r, rows.mask[r], out, work):
+            cause = BY_TIER
+        _judge(models, people, s, now, r, cause, out, work)
         _note(people, s, work)
     return rows.slot.shape[0]
 

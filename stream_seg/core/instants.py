@@ -11,7 +11,7 @@ from stream_seg.core.measures import grid_point, read_changed
 from stream_seg.core.model import Int64, ModelArrays
 from stream_seg.core.numerics import kernel, share
 from stream_seg.core.plan import LEARN_EVERY, PlanArrays
-from stream_seg.core.record import ADOPTED, ALIVE, CANDIDATE, CANDIDATE_SINCE, HASH, TIME
+from stream_seg.core.record import ADOPTED, ALIVE, CANDIDATE, CANDIDATE_SINCE, HASH, TIER, TIME
 from stream_seg.core.state import People, Scratch
 from stream_seg.core.windows import EVERYTHING, GRID, MOST_GROUPS, next_leaving
 
@@ -40,7 +40,7 @@ def next_instant(plan: PlanArrays, models: ModelArrays, words: Int64, s: int, af
         elif leaves == nearest:
             changed |= bit
     if words[s, CANDIDATE] != 0:
-        ends = words[s, CANDIDATE_SINCE] + models.dwell[activation_row(models, words[s, ADOPTED])]
+        ends = words[s, CANDIDATE_SINCE] + models.dwell[activation_row(models, words[s, ADOPTED], words[s, TIER])]
         if after < ends < nearest:
             nearest, changed = ends, 0
     return nearest, changed
@@ -55,7 +55,7 @@ def next_change(
     With a budget, gives up after so many instants and answers the one it reached (early, never late).
     """
     words = people.words
-    a = activation_row(models, words[s, ADOPTED])
+    a = activation_row(models, words[s, ADOPTED], words[s, TIER])
     visit = next_visit(plan, words, s, words[s, TIME])
     if models.k[a] == 0:
         return visit

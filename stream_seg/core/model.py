@@ -78,11 +78,14 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class ModelArrays(NamedTuple):
     """The models in use, one row per activation (a), over the columns of the current plan (f); centres (a, f, k).
 
-    number: activation numbers; k: 0 where the activation has no model; absent (a, k): infinite where a segment is no
-    more, else 0.
+    An activation has a row for each tier, ``all`` first: tier is the `tier_key`. number: activation numbers; first and
+    k: the lowest segment and one past the highest (k is 0 without a model); absent (a, k): infinite where a segment is
+    no more or of another tier, else 0.
     """
 
     number: Int64
+    tier: Int64
+    first: Int64
     k: Int64
     version: Int64
     dwell: Int64
@@ -96,12 +99,13 @@ class ModelArrays(NamedTuple):
 
 
 class InForce(NamedTuple):
-    """What one activation lays down about labelling."""
+    """What one activation lays down about labelling the customers of a tier (`tier_key`)."""
 
     number: int
     model: ModelVersion | None
     margin: float
     dwell: int
+    tier: int = 0
 
 
 def model_arrays(activations: Sequence[InForce], columns: Sequence[str]) -> ModelArrays:
@@ -110,6 +114,8 @@ def model_arrays(activations: Sequence[InForce], columns: Sequence[str]) -> Mode
     most = max((x.model.k for x in activations if x.model), default=1)
     arrays = ModelArrays(
         number=np.array([x.number for x in activations], np.int64),
+        tier=np.array([x.tier for x in activations], np.int64),
+        first=np.array([min(x.model.alive, default=0) if x.model else 0 for x in activations], np.int64),
         k=np.array([x.model.k if x.model else 0 for x in activations], np.int64),
         version=np.array([x.model.version if x.model else 0 for x in activations], np.int64),
         dwell=np.array([x.dwell for x in activations], np.int64),

@@ -57,6 +57,7 @@ class PlanArrays(NamedTuple):
               changes it in silence: a group, or `FROM_GRID`, `FROM_COLUMNS`, `FROM_NOTHING`
     tuning    (columns, 4) scale, value where there is nothing to measure, clip low, clip high
     codes     code of a text field -> category + 1; 0: not listed
+    tiers     (tiers, 3) bit of the condition, bit of "its fields are there" (-1: it reads none), `tier_key`
     """
 
     settings: Int64
@@ -66,6 +67,7 @@ class PlanArrays(NamedTuple):
     reads: Int64
     tuning: Float64
     codes: Int64
+    tiers: Int64
 
 
 def occupancy_words(tiles: int) -> int:

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from stream_seg.core.definition import DAY, MINUTE, Definition, feature_set_version
+from stream_seg.core.definition import DAY, MINUTE, Definition, feature_set_version, tier_key
 from stream_seg.core.event import Fields
+from stream_seg.core.expression import known_where
 from stream_seg.core.needs import Needs, needs_of
 from stream_seg.core.plan import (
     DAYS,
@@ -111,6 +112,9 @@ def _lay_out(definition: Definition, needs: Needs, fields: Fields, condition: Ca
         reads=_rows(reads, 6),
         tuning=np.array(tuning, np.float64).reshape(-1, 4),
         codes=np.array(codes, np.int64),
+        tiers=_rows(
+            [(condition(t.where), condition(known_where(t.where)), tier_key(t.name)) for t in definition.tiers], 3
+        ),
     )
     distance = np.array([column.feature.role == "feature" for column in needs.columns], np.bool_)
     version = feature_set_version(definition)

@@ -30,10 +30,12 @@ CANDIDATE_SINCE = 10
 SEQUENCE = 11  # movements so far
 SINCE = 12  # in this segment since
 PREVIOUS = 13  # the segment before this one
-SAMPLES = 14
-HASH = 15
-RECENT_AT = 16  # where the next message id goes
-RECENT = 17
+TIER = 14  # `tier_key` of the rule that took the customer last
+TIER_AT = 15  # time of the event that said so
+SAMPLES = 16
+HASH = 17
+RECENT_AT = 18  # where the next message id goes
+RECENT = 19
 RECENT_IDS = 16
 HEADER = RECENT + RECENT_IDS
 

@@ -1,24 +1,26 @@
 """From one activation to the next: a changed definition while the old model is still at work.
 
 The model in force keeps labelling until one is learned on the new features. So the features that it needs and that
-the new definition does not have (or has otherwise) are retained under names of their own.
+the new definition does not have (or has otherwise) are retained under names of their own. Each tier has a model.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from stream_seg.core.activation import Activation
+from stream_seg.core.activation import Activation, Own
 from stream_seg.core.definition import Definition, Feature, feature_set_version
 
 
 def succeed(current: Activation, definition: Definition, *, who: str, at: int, why: str) -> Activation:
     """The activation that puts `definition` in force after `current`, with the model of `current` still working."""
+    names = {tier.name for tier in definition.tiers}
     following = msgspec.structs.replace(
         current,
         number=current.number + 1,
         definition=definition,
         feature_set_version=feature_set_version(definition),
+        tiers={tier: own for tier, own in current.tiers.items() if tier in names},
         retained=(),
         aliases={},
         ramp="walk",
@@ -26,10 +28,13 @@ def succeed(current: Activation, definition: Definition, *, who: str, at: int, w
         at=at,
         why=why,
     )
-    if current.model is None:
-        return laid_out(current, following)
-    columns = {name: _own_name(current, name) for name in current.model.columns}
-    needed = _closure({column.partition("=")[0] for column in columns.values()}, current.features)
+    columns = {
+        tier.definition.tier: {name: _own_name(tier, name) for name in tier.model.columns}
+        for tier in current.each
+        if tier.model is not None
+    }
+    wanted = {column.partition("=")[0] for of_tier in columns.values() for column in of_tier.values()}
+    needed = _closure(wanted, current.features)
     before, after = _by_name(current.features), _by_name(definition.features)
     renamed = {
         feature.name: f"{feature.name}~{current.number}"
@@ -39,9 +44,14 @@ def succeed(current: Activation, definition: Definition, *, who: str, at: int, w
     # A feature retained before bears its own name already, and keeps it.
     renamed = {old: old if "~" in old else later for old, later in renamed.items()}
     retained = tuple(_rename(feature, renamed) for feature in needed if feature.name in renamed)
-    aliases = {name: _renamed_column(column, renamed) for name, column in columns.items()}
-    aliases = {name: column for name, column in aliases.items() if name != column}
-    return laid_out(current, msgspec.structs.replace(following, retained=retained, aliases=aliases))
+    following = msgspec.structs.replace(following, retained=retained)
+    for tier in following.each:
+        name = tier.definition.tier
+        aliases = {name: _renamed_column(column, renamed) for name, column in columns.get(name, {}).items()}
+        aliases = {name: column for name, column in aliases.items() if name != column}
+        if tier.model is not None:
+            following = following.having(name, Own(model=tier.model, aliases=aliases))
+    return laid_out(current, following)
 
 
 def columns_in(newest: Activation, activation: Activation) -> dict[str, str] | None:

@@ -131,6 +131,7 @@ class SegmentAnswer(TypedDict):
     """
 
     segment: int
+    tier: str
     name: str
     customers: int
     share: float
@@ -145,6 +146,7 @@ class SegmentsAnswer(TypedDict):
 
     unlabelled          customers without a segment yet; `customers` counts them too
     movements_by_cause  since the state began
+    model_version       of the tier ``all``; tiers: of each
     returned_within     of those, how many went back to the segment before so soon: the calmer, the fewer
     profiles_from       ``definitions`` (means of the customers learned from, outcomes included), ``centres`` (of the
                         model, where the definitions are of another version or cannot be read), ``none``: no model
@@ -154,6 +156,7 @@ class SegmentsAnswer(TypedDict):
     customers: int
     unlabelled: int
     model_version: int | None
+    tiers: dict[str, int | None]
     movements_by_cause: NotRequired[dict[str, int]]
     returned_within: NotRequired[dict[str, int]]
     profiles_from: NotRequired[str]

@@ -37,7 +37,7 @@ class Customers:
         self.memory = memory
         self.settings = settings
         self.now = now
-        activations = self.in_force = list(memory.activations)
+        activations = memory.activations
         self.engine: Engine = compile_engine(activations)
         layouts = {a.layout: a for a in activations if a.layout != activations[-1].layout}
         plans = {tag_of(a.layout): compile_engine([a]).plan for a in layouts.values()}
@@ -62,7 +62,7 @@ class Customers:
         return residents.rows(ids), new
 
     def outcome(self) -> Outcome:
-        return Outcome(self.engine, self.in_force, self.owner.slot.partition, next(self.now), self.settings.origin)
+        return Outcome(self.engine, self.owner.slot.partition, next(self.now), self.settings.origin)
 
     def fold(self, rows: Rows, outcome: Outcome) -> Int64:
         """Runs the compiled fold over all rows, draining what it decides; returns the fate of each row."""

@@ -14,7 +14,7 @@ from stream_seg.core.definition import DAY
 from stream_seg.core.engine import compile_engine
 from stream_seg.core.measures import transform
 from stream_seg.core.model import Float64, InForce, Int64, ModelArrays, ModelVersion, model_arrays
-from stream_seg.pipeline.learn_state import Sample
+from stream_seg.pipeline.table import Sample
 from stream_seg.ports import Record
 from stream_seg.wire import control
 

@@ -130,14 +130,15 @@ class Labeller:
         that is still in use would need.
         """
         before = self.memory.activations[:-1]
-        first = activation.model is not None and not any(a.model for a in before)
+        had = {tier.definition.tier for a in before for tier in a.each if tier.model is not None}
+        first = any(tier.model is not None and tier.definition.tier not in had for tier in activation.each)
         return bool(before) and (first or activation.ramp == "now" or self.customers.engine.cut_off)
 
     def _other_instants(self) -> bool:
         """Whether the newest definition reads features, or visits customers, at other instants than the one before."""
         rules = [
             (d.learn_every, d.evaluate_every, d.utc_offset)
-            for d in (a.definition for a in self.customers.in_force[-2:])
+            for d in (a.definition for a in self.memory.activations[-2:])
         ]
         return rules[0] != rules[-1]
 

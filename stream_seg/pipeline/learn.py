@@ -16,9 +16,10 @@ import msgspec
 
 from stream_seg.core.ring import RING, position_of
 from stream_seg.errors import Stop
-from stream_seg.pipeline.learn_state import Memory, Sample, Table, offset_in
+from stream_seg.pipeline.learn_state import Memory, offset_in
 from stream_seg.pipeline.owner import SlotOwner
 from stream_seg.pipeline.registry import Registry
+from stream_seg.pipeline.table import Sample, Table
 from stream_seg.ports import Load, Loaded, Message, Packed, Record, Slot, Step
 from stream_seg.wire import control
 from stream_seg.wire.definitions import passed_message
@@ -122,7 +123,7 @@ class Learn:
 
     def _sampled(self, record: Record) -> None:
         sample = _sample(record.value or b"")
-        if sample.layout >= self.memory.state.layout and self.memory.activation is not None:
+        if sample.layout >= self.memory.state.layout and sample.tier in self.registry.tiers:
             self.table.add(sample, self.memory.state.learned)
 
     def _passed(self, told: control.PassedDay) -> list[Message]:

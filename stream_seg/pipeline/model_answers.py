@@ -24,6 +24,7 @@ class VersionLine(TypedDict):
     """
 
     version: int
+    tier: str | None
     standing: Standing
     trained_at: str | None
     samples: int | None
@@ -39,6 +40,7 @@ class ActivationLine(TypedDict):
     """One entry of the history: see `stream_seg.wire.activations.Activated`."""
 
     number: int
+    tier: str
     kind: str
     model_version: int | None
     feature_set_version: str
@@ -51,12 +53,13 @@ class ActivationLine(TypedDict):
 class ModelsAnswer(TypedDict):
     """Every version, newest first, and everything that was in force, newest first.
 
-    in_force  the version that labels; None: there is none yet
-    frozen    whether LEARN publishes nothing by itself; None: LEARN has not run
+    in_force  the version that labels the tier ``all``; None: there is none yet; tiers: tier -> the same
+    frozen    whether there is a tier of which LEARN publishes nothing by itself; None: LEARN has not run
     missing   activations of before the history was kept: so many are not in it
     """
 
     in_force: int | None
+    tiers: dict[str, int | None]
     frozen: bool | None
     versions: list[VersionLine]
     activations: list[ActivationLine]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from stream_seg.core.activation import Activation
+from stream_seg.core.definition import BASE
 from stream_seg.core.model import ModelVersion
 from stream_seg.errors import Stop
 from stream_seg.pipeline.learn_state import Proposal
@@ -33,15 +34,16 @@ class Registered:
     models    version -> itself; damaged: version -> what is wrong with its record
     history   what was in force, oldest first
     in_use    activations that customers are under, oldest first, and the one that LEARN made last
-    proposal  made and not in force yet; frozen: LEARN publishes nothing by itself (None: it has not run)
+    proposals made and not in force yet, one of a tier at most
+    frozen    tiers of which LEARN publishes nothing by itself; None: it has not run
     """
 
     models: Mapping[int, ModelVersion]
     damaged: Mapping[int, str]
     history: Sequence[Activated]
     in_use: Sequence[Activation]
-    proposal: Proposal | None
-    frozen: bool | None
+    proposals: Sequence[Proposal]
+    frozen: Sequence[str] | None
 
     @property
     def newest(self) -> Activation:
@@ -53,8 +55,17 @@ class Registered:
         return max(self.in_use, key=lambda activation: activation.number)
 
     @property
-    def in_force(self) -> ModelVersion | None:
-        return self.newest.model if self.in_use else None
+    def tiers(self) -> Sequence[Activation]:
+        """What is in force in each tier, ``all`` first."""
+        return self.newest.each if self.in_use else ()
+
+    def in_force(self, tier: str = BASE) -> ModelVersion | None:
+        """The version that labels the customers of a tier."""
+        return next((one.model for one in self.tiers if one.definition.tier == tier), None)
+
+    def proposal(self, number: int) -> Proposal | None:
+        """What is proposed under this number."""
+        return next((one for one in self.proposals if one.model.version == number), None)
 
     def version(self, number: int) -> ModelVersion:
         """A version that can be used. Raises `Stop` where there is none, or none whose checksum holds."""
@@ -71,10 +82,11 @@ class Registered:
     def standing(self, number: int) -> Standing:
         if number in self.damaged:
             return "damaged"
-        if self.in_force is not None and number == self.in_force.version:
+        if any(one.model is not None and one.model.version == number for one in self.tiers):
             return "in force"
-        if self.proposal is not None and number == self.proposal.model.version:
-            return "announced" if self.proposal.from_ else "waiting"
+        proposal = self.proposal(number)
+        if proposal is not None:
+            return "announced" if proposal.from_ else "waiting"
         return "earlier"
 
 
@@ -82,19 +94,25 @@ def models_answer(known: Registered) -> ModelsAnswer:
     """Every version and the whole history, newest first."""
     numbers = sorted({*known.models, *known.damaged}, reverse=True)
     return ModelsAnswer(
-        in_force=known.in_force.version if known.in_force else None,
-        frozen=known.frozen,
+        in_force=_number(known.in_force()),
+        tiers={one.definition.tier: _number(one.model) for one in known.tiers},
+        frozen=None if known.frozen is None else bool(known.frozen),
         versions=[_line(known, number) for number in numbers],
         activations=[_entry(entry) for entry in reversed(known.history)],
         missing=(known.history[-1].number if known.history else 0) - len(known.history),
     )
 
 
+def _number(model: ModelVersion | None) -> int | None:
+    return model.version if model else None
+
+
 def _line(known: Registered, number: int) -> VersionLine:
     model, standing = known.models.get(number), known.standing(number)
-    proposal = known.proposal if standing in {"waiting", "announced"} else None
+    proposal = known.proposal(number)
     return VersionLine(
         version=number,
+        tier=model.tier if model else None,
         standing=standing,
         trained_at=rfc3339(model.trained_at) if model else None,
         samples=model.samples if model else None,
@@ -121,6 +139,7 @@ def named(known: Registered, model: ModelVersion, segment: int) -> str:
 def _entry(entry: Activated) -> ActivationLine:
     return ActivationLine(
         number=entry.number,
+        tier=entry.tier,
         kind=entry.kind,
         model_version=entry.model_version,
         feature_set_version=entry.feature_set_version,
@@ -155,7 +174,7 @@ def model_answer(known: Registered, number: int) -> ModelAnswer:
             for segment in model.alive
         ],
         scaling=[ColumnScale(column=c, mean=m, scale=s, low=low, high=high) for c, m, s, low, high in bounds],
-        activations=[_entry(entry) for entry in _came(known.history, number)],
+        activations=[_entry(entry) for entry in _came(known.history, model.tier, number)],
     )
 
 
@@ -163,11 +182,11 @@ def activation_for(model: ModelVersion, in_use: Sequence[Activation]) -> Activat
     """An activation in use, with this version as its model, that knows what the version's columns are; None: none."""
     for activation in reversed(in_use):
         if activation.feature_set_version == model.feature_set_version:
-            return msgspec.structs.replace(activation, model=model, aliases={})
+            return msgspec.structs.replace(activation, model=model, aliases={}, tiers={})
     for activation in reversed(in_use):
-        kept = activation.model
-        if kept is not None and kept.feature_set_version == model.feature_set_version:
-            return msgspec.structs.replace(activation, model=model)
+        for tier in activation.each:
+            if tier.model is not None and tier.model.feature_set_version == model.feature_set_version:
+                return msgspec.structs.replace(tier, model=model)
     return None
 
 
@@ -176,10 +195,10 @@ def _transformed(model: ModelVersion, segment: int) -> dict[str, float]:
     return {name: z * scale + mean for name, z, mean, scale in at}
 
 
-def _came(history: Sequence[Activated], number: int) -> list[Activated]:
-    """The entries that put a version in force; not those that kept it."""
+def _came(history: Sequence[Activated], tier: str, number: int) -> list[Activated]:
+    """The entries of its tier that put a version in force; not those that kept it."""
     found, before = [], None
-    for entry in history:
+    for entry in (entry for entry in history if entry.tier == tier):
         if entry.model_version == number != before:
             found.append(entry)
         before = entry.model_version

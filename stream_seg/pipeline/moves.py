@@ -10,10 +10,11 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from stream_seg.core.activation import Activation
 from stream_seg.core.decision import MOVE, activation_row, decide, distances
 from stream_seg.core.measures import read_columns
 from stream_seg.core.model import Float64, InForce, ModelArrays, ModelVersion, model_arrays
-from stream_seg.core.record import ADOPTED, ALIVE, HASH, SEGMENT, TIME
+from stream_seg.core.record import ADOPTED, ALIVE, HASH, SEGMENT, TIER, TIME
 from stream_seg.core.succession import columns_in
 from stream_seg.errors import Stop
 from stream_seg.pipeline.label_state import ACTIVATIONS, Memory
@@ -35,17 +36,27 @@ class _Asked(NamedTuple):
     d: Float64
 
 
+def _same_tier(before: ModelVersion, after: ModelVersion) -> None:
+    if before.tier != after.tier:
+        raise Stop(
+            f"version {before.version} is of the tier {before.tier}, version {after.version} of {after.tier}: no "
+            "customer moves from the one to the other by a model"
+        )
+
+
 class Comparison:
     """Two versions over all customers. `look` at each page; memory stays bounded by pairs of segments and the sample.
 
     A customer is where the version before has it: where it stands now if that version labels it (or where that version
     is about to move it, if only the dwell holds it back), else at the nearest centre. The version after moves it as the
-    fold would: its segment is no more, or another is nearer by the margin. A dwell only delays, so it is left out.
+    fold would: its segment is no more, or another is nearer by the margin. A dwell only delays, so it is left out. Both
+    versions are of one tier, and so are the customers who are counted.
 
     sample  most customers to name, those with the least hashes of all who would move: a fair draw, the same every time
     """
 
     def __init__(self, known: Registered, before: ModelVersion, after: ModelVersion, sample: int) -> None:
+        _same_tier(before, after)
         self._known = known
         self._versions = before, after
         self._sample_size = sample
@@ -69,7 +80,8 @@ class Comparison:
         ids = [customer for customer, _ in here]
         page = brought_in(ids, [record for _, record in here], asked.rules)
         for i, customer in enumerate(ids):
-            if page.people.words[i, ALIVE] == 1:
+            row = self._row(page, i, asked)
+            if page.people.words[i, ALIVE] == 1 and row.definition.tier == self._versions[AFTER].tier:
                 self._customers += 1
                 self._judge(customer, page, i, memory.state.clock, asked)
 
@@ -88,10 +100,15 @@ class Comparison:
         if after != before:
             self._keep(int(words[i, HASH]) & 0xFFFFFFFFFFFFFFFF, customer, before, after)
 
+    @staticmethod
+    def _row(page: Residents, i: int, asked: _Asked) -> Activation:
+        """What a customer is under."""
+        words, engine = page.people.words, asked.rules.engine
+        return engine.rows[activation_row(engine.models, words[i, ADOPTED], words[i, TIER])]
+
     def _place(self, page: Residents, i: int, asked: _Asked) -> int:
         """A customer's segment under the version before; -1: it has none."""
-        words, engine = page.people.words, asked.rules.engine
-        labels = asked.rules.activations[activation_row(engine.models, words[i, ADOPTED])].model
+        words, labels = page.people.words, self._row(page, i, asked).model
         if labels is not None and labels.version == self._versions[BEFORE].version:
             return _decided(page, i, asked, BEFORE) if words[i, SEGMENT] else -1
         return int(distances(asked.models, BEFORE, page.work.x, asked.d))
@@ -134,7 +151,10 @@ class Comparison:
         )
         moves, labelled = sum(count for count, _ in moving), self._flows.total()
         share = moves / labelled if labelled else 0.0
-        most, in_force = self._known.newest.definition.learning.max_model_moves, self._known.in_force
+        most, in_force = (
+            self._known.newest.definition.learning.max_model_moves,
+            self._known.in_force(self._versions[AFTER].tier),
+        )
         return DiffAnswer(
             before=self._versions[BEFORE].version,
             after=self._versions[AFTER].version,

@@ -7,7 +7,6 @@ from collections import Counter
 import msgspec
 import numpy as np
 
-from stream_seg.core.activation import Activation
 from stream_seg.core.definition import DAY
 from stream_seg.core.emission import CAUSES, FORGOTTEN, VISIT, Emissions
 from stream_seg.core.engine import Engine
@@ -48,9 +47,8 @@ class Outcome:
     forgotten rows to erase: with everything stored before, also where the customer came back in the same batch
     """
 
-    def __init__(self, engine: Engine, activations: list[Activation], partition: int, now: int, origin: str) -> None:
+    def __init__(self, engine: Engine, partition: int, now: int, origin: str) -> None:
         self.engine = engine
-        self.activations = activations  # as the rows of the model arrays
         self.names = [column.name for column in engine.plan.columns]
         self.partition = partition
         self.decided_at = rfc3339(now)
@@ -87,7 +85,7 @@ class Outcome:
             self.forgotten.add(slot)
             new = None
         known = new is not None and confidence == confidence
-        activation = self.activations[a]
+        activation = self.engine.rows[a]
         if old is not None or new is not None:
             movement = Movement(
                 customer, incarnation, sequence, old, new, cause, at,
@@ -140,7 +138,7 @@ class Outcome:
         _, slot, _, at, _, segment, sequence, _, incarnation, a, number, last_event, since, _ = row
         words = residents.people.words
         customer = residents.ids[slot]
-        tier = self.engine.activation.definition.tier
+        tier = self.engine.rows[a].definition.tier
         self.messages.append(
             sample_message(
                 customer, incarnation, number, at, last_event, int(words[slot, HASH]), vector.tolist(),
@@ -149,7 +147,7 @@ class Outcome:
         )  # fmt: skip
         if segment >= 0 and self.engine.activation.definition.input.clock != "event":
             self.messages.append(
-                label_message(customer, incarnation, sequence, segment, since, at, self.activations[a])
+                label_message(customer, incarnation, sequence, segment, since, at, self.engine.rows[a])
             )
 
 

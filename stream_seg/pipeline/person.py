@@ -110,11 +110,11 @@ class Person:
         """Distance to the customer's centre and to the runner-up, squared."""
         models, own = self.engine.models, self.header.segment
         row = self.standings.row
-        if own is None or self.standings.centre(own) is None or models.k[row] < 2:
+        if own is None or self.standings.centre(own) is None:
             return None
         d = np.zeros(models.centers.shape[2])
         distances(models, row, self.x, d)
-        others = [float(d[j]) for j in range(int(models.k[row])) if j != own and self.standings.centre(j) is not None]
+        others = [float(d[j]) for j in self.standings.activation.alive if j != own]
         return (float(d[own]), min(others)) if others else None
 
 

@@ -17,11 +17,11 @@ from stream_seg.core.activation import Activation
 from stream_seg.core.decision import activation_row, distances
 from stream_seg.core.engine import Engine
 from stream_seg.core.measures import read_columns
-from stream_seg.core.model import Float64, ModelVersion
+from stream_seg.core.model import Float64
 from stream_seg.core.naming import phrase
 from stream_seg.core.profile import category_of
 from stream_seg.core.reasons import explain
-from stream_seg.core.record import ADOPTED, ALIVE, INCARNATION, LAST_EVENT, SEGMENT, SINCE, TIME
+from stream_seg.core.record import ADOPTED, ALIVE, INCARNATION, LAST_EVENT, SEGMENT, SINCE, TIER, TIME
 from stream_seg.pipeline.answers import CustomerAnswer, FeatureValue, Move, Reason, SegmentAnswer, SegmentsAnswer
 from stream_seg.pipeline.label_state import Memory
 from stream_seg.pipeline.outcome import remembered
@@ -62,15 +62,15 @@ def customer_answer(
         return None
     memory = Memory(meta, 0)
     rules = rules_of(memory.activations)
-    engine, activations = rules.engine, rules.activations
+    engine = rules.engine
     here = brought_in([customer], [record], rules)
     words, floats, work = here.people.words, here.people.floats, here.work
     if words[0, ALIVE] != 1:
         return None
     as_of = max(int(words[0, TIME]), memory.state.clock)
     read_columns(engine.plan.arrays, words, floats, 0, as_of, work)
-    row = activation_row(engine.models, words[0, ADOPTED])
-    activation = activations[row]
+    row = activation_row(engine.models, words[0, ADOPTED], words[0, TIER])
+    activation = engine.rows[row]
     segment = int(words[0, SEGMENT]) - 1
     labelled = activation.model is not None and segment in activation.model.alive
     runner_up, margin = _runner_up(engine, row, segment, work.x, work.d) if labelled else (None, None)
@@ -96,7 +96,7 @@ def customer_answer(
 def _runner_up(engine: Engine, row: int, segment: int, x: Float64, d: Float64) -> tuple[int | None, float | None]:
     """The nearest segment that is not the customer's, and how clear-cut it is."""
     distances(engine.models, row, x, d)
-    others = [j for j in range(int(engine.models.k[row])) if j != segment and not engine.models.absent[row, j]]
+    others = [j for j in engine.rows[row].alive if j != segment]
     if not others:
         return None, None
     second = min(others, key=lambda j: (d[j], j))
@@ -181,34 +181,41 @@ def segments_answer(
                 causes[name] += count
             elif kind == "r":
                 returns[name] += count
-    model = newest.model if newest is not None else None
-    described = _described(model, definitions or {})
+    tiers = newest.each if newest is not None else []
+    described = _described(tiers, definitions or {})
     customers, labelled = sum(facts.customers for facts in partitions), sizes.total()
     return SegmentsAnswer(
         segments=[
-            _segment(number, sizes[number], labelled, newest, described)
-            for number in sorted({*(model.alive if model else ()), *(n for n, count in sizes.items() if count)})
-            if newest is not None
+            _segment(number, sizes[number], labelled, _tier_of(number, tiers), described)
+            for number in sorted({n for tier in tiers for n in tier.alive} | {n for n, size in sizes.items() if size})
+            if tiers
         ],
         customers=customers,
         unlabelled=customers - labelled,
-        model_version=model.version if model else None,
+        model_version=tiers[0].model.version if tiers and tiers[0].model else None,
+        tiers={tier.definition.tier: tier.model.version if tier.model else None for tier in tiers},
         movements_by_cause=dict(sorted(causes.items())),
         returned_within={within: returns[within] for within in ("1d", "7d")},
-        profiles_from="none" if model is None else "definitions" if described else "centres",
+        profiles_from="none" if not any(tier.model for tier in tiers) else "definitions" if described else "centres",
     )
 
 
+def _tier_of(segment: int, tiers: Sequence[Activation]) -> Activation:
+    """What is in force where a segment is, or was while it was one; in ``all`` where nobody knows."""
+    known = [tier for tier in tiers if segment in tier.alive]
+    known += [tier for tier in tiers if tier.model is not None and segment < tier.model.k]
+    return known[0] if known else tiers[0]
+
+
 def _described(
-    model: ModelVersion | None, definitions: Mapping[int, Mapping[str, object]]
+    tiers: Sequence[Activation], definitions: Mapping[int, Mapping[str, object]]
 ) -> dict[int, dict[str, float]]:
-    """The profiles of all segments of this very model, or none."""
-    if model is None or any(
-        n not in definitions or definitions[n]["model_version"] != model.version for n in model.alive
-    ):
+    """The profiles of all segments of these very models, or none."""
+    of = {n: tier.model.version for tier in tiers if tier.model is not None for n in tier.alive}
+    if any(n not in definitions or definitions[n]["model_version"] != version for n, version in of.items()):
         return {}
     profiles: dict[int, dict[str, float]] = {}
-    for n in model.alive:
+    for n in of:
         told = definitions[n]["profile"]
         assert isinstance(told, dict)  # by its contract
         profiles[n] = {name: float(entry["center"]) for name, entry in told.items() if entry["center"] is not None}
@@ -226,6 +233,7 @@ def _segment(
         profile = centre_in_real_units(activation, number)
     return SegmentAnswer(
         segment=number,
+        tier=activation.definition.tier,
         name=activation.name_of(number),
         customers=customers,
         share=round(customers / labelled, 6) if labelled else 0.0,

@@ -16,7 +16,8 @@ from stream_seg.core.model import Float64, InForce, Int64, ModelArrays, ModelVer
 from stream_seg.core.operation import UNLIMITED, Limits, Operation
 from stream_seg.core.plan import Column
 from stream_seg.core.scaling import Scaler
-from stream_seg.pipeline.learn_state import Sample, Table, TierState
+from stream_seg.pipeline.learn_state import TierState
+from stream_seg.pipeline.table import Sample, Share
 
 KEPT_FOR = 90 * DAY  # a customer silent for longer does not shape segments
 BOUND = 1e12  # a number beyond it is as far off as one can be, and its square still a number
@@ -29,7 +30,7 @@ class Training:
     operation  what the learner was asked last, by this object: a version is published with it
     """
 
-    def __init__(self, engine: Engine, table: Table, state: TierState, learned: bytes | None) -> None:
+    def __init__(self, engine: Engine, table: Share, state: TierState, learned: bytes | None) -> None:
         self.engine = engine
         self.table = table
         self.state = state

@@ -8,20 +8,23 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from stream_seg.core.activation import Activation
+from stream_seg.core.activation import Activation, Own
 from stream_seg.core.kmeans import assign
 from stream_seg.core.lineage import lineage
 from stream_seg.core.model import Float64, Int64, ModelVersion
 from stream_seg.core.naming import names_of
 from stream_seg.core.succession import laid_out
-from stream_seg.pipeline.learn_state import Proposal
+from stream_seg.pipeline.learn_state import LearnState, Proposal
 from stream_seg.pipeline.training import Training
 
 
-def propose(training: Training, day: int, why: str) -> Proposal:
-    """A version of what the learner knows now. Its number, and those of new segments, are used up come what may."""
+def propose(training: Training, state: LearnState, day: int, why: str) -> Proposal:
+    """A version of what the learner knows now. Its number, and those of new segments, are used up come what may.
+
+    No two tiers ever use the same number, of a version or of a segment.
+    """
     assert training.learner is not None
-    fitted, state, activation = training.learner.fitted(), training.state, training.engine.activation
+    fitted, activation = training.learner.fitted(), training.engine.activation
     samples = training.table.latest(day)
     z = fitted.scaler.transform(training.vectors(samples))
     old = training.labels(samples)
@@ -29,7 +32,7 @@ def propose(training: Training, day: int, why: str) -> Proposal:
     alive = activation.model.alive if activation.model else ()
     found = lineage(old, rows, alive, len(fitted.centers), state.free)
     state.versions += 1
-    state.published = day
+    training.state.published = day
     state.free = max(state.free, *(number + 1 for number in found.numbers))
     centers = _by_number(fitted.centers, found.numbers)
     definition, columns = activation.definition, training.columns_used
@@ -77,19 +80,16 @@ def _share_moved(z: Float64, centers: Float64, numbers: Sequence[int], old: Int6
 def put_in_force(
     current: Activation, model: ModelVersion, *, who: str, at: int, why: str, ramp: Literal["walk", "now"] = "walk"
 ) -> Activation:
-    """The activation that makes `model` decide after `current`.
+    """The activation that makes `model` decide in its tier after `current`.
 
     Customers adopt it one by one for a day. Until they have, the first model on changed features leaves in place what
-    the one before it needs.
+    the one before it needs; and so does that of every tier.
     """
-    before = current.model.feature_set_version if current.model else current.feature_set_version
-    changed = before != current.feature_set_version
+    features = {tier.model.feature_set_version for tier in current.each if tier.model is not None}
     following = msgspec.structs.replace(
-        current,
+        current.having(model.tier, Own(model=model)),
         number=current.number + 1,
-        model=model,
-        retained=current.retained if changed else (),
-        aliases={},
+        retained=current.retained if features - {current.feature_set_version} else (),
         ramp=ramp,
         who=who,
         at=at,

@@ -10,7 +10,7 @@ from stream_seg.core.drift import DriftMonitor
 from stream_seg.core.findings import Finding
 from stream_seg.core.model import Float64, Int64, ModelVersion
 from stream_seg.core.quantisation import Centers
-from stream_seg.pipeline.learn_state import Sample
+from stream_seg.pipeline.table import Sample
 from stream_seg.pipeline.training import Training
 from stream_seg.ports import Message
 from stream_seg.wire.drift import finding_messages

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from stream_seg.core.activation import Activation
 from stream_seg.core.decision import activation_row
 from stream_seg.core.measures import read_columns
-from stream_seg.core.record import ADOPTED, ALIVE, FIRST_EVENT, LAST_EVENT, SEGMENT, SINCE, TIME
+from stream_seg.core.record import ADOPTED, ALIVE, FIRST_EVENT, LAST_EVENT, SEGMENT, SINCE, TIER, TIME
 from stream_seg.core.syntax import ExpressionError, Node, OneOf, leaves
 from stream_seg.core.views import STANDING, WORDS, View, check_rank, holds, parse_who, score, terms_in
 from stream_seg.errors import Stop
@@ -125,7 +125,7 @@ class Ranking:
         engine, words, work = asked.rules.engine, page.people.words, page.work
         as_of = max(int(words[i, TIME]), self._clock)
         read_columns(engine.plan.arrays, words, page.people.floats, i, as_of, work)
-        standings = asked.standings[activation_row(engine.models, words[i, ADOPTED])]
+        standings = asked.standings[activation_row(engine.models, words[i, ADOPTED], words[i, TIER])]
         segment = int(words[i, SEGMENT]) - 1
         known = segment if segment >= 0 and standings.activation.model is not None else None
         header = Header(as_of, known, *(int(words[i, at]) for at in (SINCE, FIRST_EVENT, LAST_EVENT)))
@@ -137,7 +137,7 @@ class Ranking:
         """The view on what is in force, made anew only where that is something else than on the page before."""
         if self._asked is None or self._asked[0] != activations:
             rules = rules_of(memory.activations)
-            standings = [Standings(rules.engine, row, one) for row, one in enumerate(rules.activations)]
+            standings = [Standings(rules.engine, row, one) for row, one in enumerate(rules.engine.rows)]
             who, terms = _understood(self.view, rules.activations[-1])
             self._asked = activations, _Asked(rules, standings, who, terms)
         return self._asked[1]
@@ -159,16 +159,15 @@ def _understood(view: View, newest: Activation) -> tuple[Node, list[str]]:
             "`stream-seg apply` puts it in force"
         ) from error
     terms = terms_in(view, features)
-    model = newest.model
     asks_model = [t for t in terms if t.endswith(STANDING) or (t in WORDS and t not in NEED_NO_MODEL)]
-    if model is None:
+    segments = {n: tier.name_of(n) for tier in newest.each for n in tier.alive}
+    if not segments:
         if asks_model:
             raise Stop(
                 f"{view.name} asks for {asks_model[0]}, and there is no model yet: the first comes at the end of the "
                 f"day (UTC) that has {newest.definition.learning.warm_start} customers"
             )
         return who, terms
-    segments = {n: newest.name_of(n) for n in range(model.k) if model.centers[n]}
     for leaf in leaves(who):
         if isinstance(leaf, OneOf) and leaf.field in ("segment", "moved.from"):
             for one in leaf.constants:

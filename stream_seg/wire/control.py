@@ -76,6 +76,7 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     rollback the same, with a version that was in force before, because what came after it is taken back
     freeze   go on learning, publish nothing; thaw: publish by yourself again
     retrain  refit now and propose what comes of it
+    tier     the only one that freeze, thaw and retrain are about; None: every one
     """
 
     request: str
@@ -84,7 +85,7 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     who: str
     at: int
     why: str
-    tier: str = "all"
+    tier: str | None = None
     model: ModelVersion | None = None
     ramp: Literal["walk", "now"] = "walk"
 
@@ -149,6 +150,7 @@ def _without_model(record: Record) -> tuple[Order, str] | None:
 def activation(record: Record) -> Activation:
     """The activation in a control record, its model verified."""
     found = read(record, Activation)
-    if found.model is not None:
-        found.model.verify()
+    for tier in found.each:
+        if tier.model is not None:
+            tier.model.verify()
     return found

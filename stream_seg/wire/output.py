@@ -172,6 +172,7 @@ def sample_message(
         "hash": hashed,
         "vector": vector,
         "partition": partition,
+        "tier": tier,
         "segment": segment,
         "since": since,
     }

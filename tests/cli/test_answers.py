@@ -39,6 +39,7 @@ HERE: SegmentsAnswer = {
     "segments": [
         {
             "segment": 0,
+            "tier": "all",
             "name": "Regulars",
             "customers": 1204,
             "share": 0.602,
@@ -49,6 +50,7 @@ HERE: SegmentsAnswer = {
         },
         {
             "segment": 1,
+            "tier": "all",
             "name": "Gone quiet",
             "customers": 796,
             "share": 0.398,
@@ -61,6 +63,7 @@ HERE: SegmentsAnswer = {
     "customers": 2010,
     "unlabelled": 10,
     "model_version": 3,
+    "tiers": {"all": 3},
 }
 DRIFTING: WhoAnswer = {
     "view": "drifting-away",

@@ -26,6 +26,7 @@ from stream_seg.pipeline.model_answers import (
 
 ENTRY: ActivationLine = {
     "number": 9,
+    "tier": "all",
     "kind": "rollback",
     "model_version": 6,
     "feature_set_version": "3f9a0c1e77b2",
@@ -36,6 +37,7 @@ ENTRY: ActivationLine = {
 }
 LINE: VersionLine = {
     "version": 6,
+    "tier": "all",
     "standing": "in force",
     "trained_at": "2026-02-01T00:00:00.000Z",
     "samples": 2469,
@@ -48,6 +50,7 @@ LINE: VersionLine = {
 }
 LIST: ModelsAnswer = {
     "in_force": 6,
+    "tiers": {"all": 6},
     "frozen": True,
     "versions": [
         {**LINE, "version": 9, "standing": "announced", "moves": 0.1, "active_from": "2026-03-08T00:00:00.000Z"},
@@ -60,8 +63,8 @@ LIST: ModelsAnswer = {
 }
 ONE: ModelAnswer = {
     "version": 6,
-    "standing": "in force",
     "tier": "all",
+    "standing": "in force",
     "trained_at": "2026-02-01T00:00:00.000Z",
     "samples": 2469,
     "learner": "keyed",
@@ -113,13 +116,20 @@ def lines(text: str) -> list[str]:
 def test_the_list_says_where_each_version_stands_and_who_put_what_in_force() -> None:
     said = lines(listed(LIST))
     assert said[0] == "version 6 is in force; frozen: nothing is published by itself until `stream-seg model thaw`"
-    assert said[2].startswith("9 announced for 2026-03-08T00:00:00.000Z, would move 10.0% ")
-    assert said[3].startswith("8 waiting, would move 61.0% ")
-    assert said[4].startswith("7 damaged: its record does not match its checksum ")
+    assert said[2].startswith("9 all announced for 2026-03-08T00:00:00.000Z, would move 10.0% ")
+    assert said[3].startswith("8 all waiting, would move 61.0% ")
+    assert said[4].startswith("7 all damaged: its record does not match its checksum ")
     assert said[5].endswith("2,469 keyed 3f9a0c1e77b2 0 Regulars, 2 Gone quiet")
     assert said[-2] == "9 6 rollback, all at once ann 2026-03-01T08:30:00.250Z 7 is wrong"
     assert said[-1] == "8 activations of before the history was kept are not in it."
-    empty: ModelsAnswer = {"in_force": None, "frozen": None, "versions": [], "activations": [], "missing": 0}
+    empty: ModelsAnswer = {
+        "in_force": None,
+        "tiers": {},
+        "frozen": None,
+        "versions": [],
+        "activations": [],
+        "missing": 0,
+    }
     assert listed(empty) == "no version is in force yet"
 
 

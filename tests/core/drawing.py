@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import reject
@@ -18,6 +18,7 @@ from stream_seg.core.definition import (
     Definition,
     Feature,
     InputRules,
+    Tier,
     feature_set_version,
 )
 from stream_seg.core.engine import compile_engine
@@ -48,6 +49,18 @@ CONDITIONS: dict[str, Condition] = {
     'not traits.plan == "free"': lambda h, _: h.values.get("traits.plan") != "free",
     "exists(properties.sku)": lambda h, _: "properties.sku" in h.values,
 }
+
+# Whether an event puts its customer into a tier; None: it does not have what the rule asks for.
+TIERS: dict[str, Callable[[Mapping[str, Value]], bool | None]] = {
+    'traits.plan == "pro"': lambda v: v["traits.plan"] == "pro" if "traits.plan" in v else None,
+    'traits.plan in ["team", "pro"] and properties.price > 3': lambda v: (
+        v["traits.plan"] in {"team", "pro"} and float(v["properties.price"]) > 3
+        if {"traits.plan", "properties.price"} <= v.keys()
+        else None
+    ),
+    "exists(traits.city)": lambda v: "traits.city" in v,
+}
+FIRST = {"all": 0, "gold": 5, "red": 9, "blue": 14}  # segments of a tier have numbers from here on
 
 VALUES: st.SearchStrategy[dict[str, Value]] = st.fixed_dictionaries(
     {"event": st.sampled_from(["Bought", "Opened", "Paid"])},
@@ -150,7 +163,15 @@ def definitions(draw: st.DrawFn, most: int = 6, clock: str = "append") -> Defini
         forget_after=draw(st.sampled_from([5 * DAY, 20 * DAY, 400 * DAY])),
         margin=draw(st.sampled_from([0.0, 0.1, 0.5])),
         dwell=draw(st.sampled_from([0, 30 * MINUTE, 2 * DAY])),
+        tiers=draw(tiers()),
     )
+
+
+@st.composite
+def tiers(draw: st.DrawFn) -> tuple[Tier, ...]:
+    """Rules in some order, or none."""
+    names = draw(st.lists(st.sampled_from([name for name in FIRST if name != "all"]), max_size=2, unique=True))
+    return tuple(Tier(name=name, where=draw(st.sampled_from(list(TIERS)))) for name in names)
 
 
 def activation(definition: Definition, number: int = 1, model: ModelVersion | None = None) -> Activation:
@@ -165,7 +186,8 @@ TYPICAL = {"recency": DAY / 1000, "tenure": 3 * DAY / 1000, "mean_gap": DAY / 10
 
 
 def model(definition: Definition, version: int, seed: int, k: int = 3) -> ModelVersion:
-    """A model over some of a definition's columns, with centres where customers pass by."""
+    """A model over some of a definition's columns, with centres where customers pass by: of the definition's tier."""
+    first = FIRST[definition.tier]
     rng = random.Random(seed)
     plan = compile_engine([activation(definition)]).plan
     features = {f.name: f for f in definition.features}
@@ -183,12 +205,12 @@ def model(definition: Definition, version: int, seed: int, k: int = 3) -> ModelV
         feature_set_version=feature_set_version(definition),
         learner="drawn",
         columns=tuple(c.name for c in columns),
-        centers=tuple(tuple(rng.uniform(-0.7, 2.5) for _ in columns) for _ in range(k)),
+        centers=((),) * first + tuple(tuple(rng.uniform(-0.7, 2.5) for _ in columns) for _ in range(k)),
         mean=tuple(rng.uniform(-0.2, 0.2) * size for size in typical),
         scale=tuple(size * rng.choice([1.0, 0.7, 1.9, 0.0 if len(columns) > 1 else 1.0]) for size in typical),
         clip_low=tuple(None if clip is None else clip * size for clip, size in zip(clips, typical, strict=True)),
         clip_high=tuple(None if clip is None else 40 * size for clip, size in zip(clips, typical, strict=True)),
-        segments=tuple(f"segment {j}" for j in range(k)),
+        segments=("",) * first + tuple(f"segment {first + j}" for j in range(k)),
         samples=100,
         trained_at=START,
     ).sealed()

@@ -6,6 +6,7 @@ against both.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -45,6 +46,10 @@ class Customer(Measured):
         super().__init__(id_, rules)
         self.alive = False
         self.time = self.looked = 0  # last change, last instant looked at
+        self.tier, self.tier_at = "all", 0
+        self.segment: int | None = None
+        self.candidate: int | None = None
+        self.candidate_since = self.since = self.sequence = self.sampled = 0
         self.moves: list[Move] = []
         self.samples: list[Taken] = []
         self.fates: dict[int, str] = {}
@@ -74,7 +79,24 @@ class Customer(Measured):
         self.fates[h.offset] = "accepted"
         self.events.append(h)
         self.time = self.event_at = self.looked = own
-        self.judge(own, "event")
+        self.judge(own, "tier" if self._say_tier(h, own) else "event")
+
+    def _say_tier(self, h: Happening, own: int) -> bool:
+        """Whether this event puts the customer into another tier."""
+        tier = self.rules.tier_of(h)
+        if tier is None or h.time < self.tier_at:
+            return False
+        self.tier_at = h.time
+        if tier == self.tier:
+            return False
+        self._enter(tier, own)
+        return True
+
+    def _enter(self, tier: str, t: int) -> None:
+        self.tier = tier
+        self.candidate, self.candidate_since = None, 0
+        if self.rules.under(self.adopted, tier).model is None and self.segment is not None:
+            self._move(None, "tier", t)
 
     def _begin(self, offset: int, own: int) -> None:
         self.alive = True
@@ -83,10 +105,10 @@ class Customer(Measured):
         self.first_event = own
         self.events, self.from_event = [], {}
         self.messages: list[int] = []
-        self.segment: int | None = None
-        self.candidate: int | None = None
+        self.segment = self.candidate = None
         self.candidate_since = self.since = 0
         self.sequence = self.sampled = 0
+        self.tier, self.tier_at = "all", 0
 
     def _write(self) -> None:
         """Whenever a customer's record is written, what features no longer need is gone, and new needs begin."""
@@ -116,7 +138,7 @@ class Customer(Measured):
                     yield self._leaves(f, e.time)
         yield next(p for p in self._grid() if p > self.looked)
         if self.candidate is not None:
-            yield self.candidate_since + self.rules.under(self.adopted).definition.dwell
+            yield self.candidate_since + self.rules.under(self.adopted, self.tier).definition.dwell
         period, phase = self.rules.definition.learn_every, self._visit_phase()
         yield (self.looked - phase) // period * period + phase + period
 
@@ -155,19 +177,25 @@ class Customer(Measured):
         self.looked = max(self.looked, t)
         self._write()
         self.candidate, self.candidate_since = None, 0
-        self.judge(t, "backfill" if self.segment is None else "model")
+        cause = "backfill" if self.segment is None else "model"
+        if self.tier != "all" and self.tier not in {tier.name for tier in self.rules.definition.tiers}:
+            self._enter("all", t)
+            cause = "tier"
+        elif self.segment is not None and self.rules.under(self.adopted, self.tier).model is None:
+            self._enter(self.tier, t)
+        self.judge(t, cause)
 
     # --- deciding
 
     def judge(self, t: int, cause: str) -> None:
         """Compares what the features say at `t` with the centres, and moves, waits or stays."""
-        activation = self.rules.under(self.adopted)
+        activation = self.rules.under(self.adopted, self.tier)
         model, definition = activation.model, activation.definition
         if model is None or self._lost(activation):
             return
         d = self.distances(t)
         best = d.index(min(d))
-        if self.segment is None or self.segment >= len(d):
+        if self.segment is None or self.segment not in model.alive:
             self._move(best, cause, t)
         elif best != self.segment and d[best] < (1.0 - definition.margin) * d[self.segment]:
             if definition.dwell == 0:
@@ -188,11 +216,11 @@ class Customer(Measured):
 
     def distances(self, t: int) -> list[float]:
         """Squared distances to the centres of the model that this customer is under."""
-        activation = self.rules.under(self.adopted)
+        activation = self.rules.under(self.adopted, self.tier)
         model = activation.model
         assert model is not None
         x = self.transformed(t)
-        d = [0.0] * model.k
+        d = [0.0 if center else math.inf for center in model.centers]
         order = list(x)
         names = [self.rules.name_of(name, activation) or "" for name in model.columns]
         for i in sorted(range(len(names)), key=lambda i: order.index(names[i])):
@@ -202,10 +230,13 @@ class Customer(Measured):
                 value = value if low is None else max(low, value)
                 value = value if high is None else min(high, value)
                 z = (value - model.mean[i]) * (1.0 / model.scale[i])
-                d = [d[j] + (z - center[i]) * (z - center[i]) for j, center in enumerate(model.centers)]
+                d = [
+                    d[j] + (z - center[i]) * (z - center[i]) if center else d[j]
+                    for j, center in enumerate(model.centers)
+                ]
         return d
 
-    def _move(self, to: int, cause: str, t: int) -> None:
+    def _move(self, to: int | None, cause: str, t: int) -> None:
         self.sequence += 1
         self.moves.append(Move(self.incarnation, self.sequence, self.segment, to, cause, t))
         self.segment, self.since = to, t

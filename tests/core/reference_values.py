@@ -46,6 +46,7 @@ class Rules:
     """
 
     conditions: Mapping[str, Condition]
+    tiers: Mapping[str, Callable[[Mapping[str, Value]], bool | None]]
     in_use: list[Activation] = field(default_factory=list)
     since: list[int] = field(default_factory=list)
 
@@ -57,9 +58,20 @@ class Rules:
     def definition(self) -> Definition:
         return self.newest.definition
 
-    def under(self, number: int) -> Activation:
-        """The activation that a customer who adopted `number` is labelled by."""
-        return next(a for a in self.in_use if a.number == number)
+    def under(self, number: int, tier: str) -> Activation:
+        """The activation that a customer of a tier who adopted `number` is labelled by."""
+        whole = next(a for a in self.in_use if a.number == number)
+        return whole.of(tier if tier in {one.name for one in whole.definition.tiers} else "all")
+
+    def tier_of(self, h: Happening) -> str | None:
+        """The tier that an event puts its customer into; None: it leaves that open, or nobody asks."""
+        for tier in self.definition.tiers:
+            holds = self.tiers[tier.where](h.values)
+            if holds is None:
+                return None
+            if holds:
+                return tier.name
+        return "all" if self.definition.tiers else None
 
     def name_of(self, column: str, of: Activation) -> str | None:
         """What the newest features call a column of an activation's model; None where nothing measures it any more."""

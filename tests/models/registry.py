@@ -14,7 +14,7 @@ from stream_seg.core.definition import DAY, Definition, feature_set_version
 from stream_seg.core.model import ModelVersion
 from stream_seg.pipeline.history import in_order
 from stream_seg.pipeline.label_state import Memory as LabelMemory
-from stream_seg.pipeline.learn_state import Memory, Request
+from stream_seg.pipeline.learn_state import Memory, Request, TierMemory
 from stream_seg.pipeline.models import Registered
 from stream_seg.ports import Message, Slot
 from stream_seg.wire import control
@@ -92,6 +92,11 @@ class Shop:
         metas = [self.replay.slots.meta(Slot("label", p)) for p in range(PARTITIONS)]
         return [[a.model.version if a.model else None for a in LabelMemory(meta, 0).activations] for meta in metas]
 
+    @property
+    def tier(self) -> TierMemory:
+        """What LEARN keeps of the one tier."""
+        return self.learn.tiers["all"]
+
     def registered(self) -> Registered:
         """What the command line would read."""
         metas = [self.replay.slots.meta(Slot("label", p)) for p in range(PARTITIONS)]
@@ -101,6 +106,6 @@ class Shop:
             damaged={},
             history=in_order(self.history),
             in_use=[in_use[number] for number in sorted(in_use)],
-            proposal=self.learn.proposal,
-            frozen=self.learn.state.tier.held,
+            proposals=[self.tier.proposal] if self.tier.proposal else [],
+            frozen=["all"] if self.tier.state.held else [],
         )

@@ -12,8 +12,9 @@ from stream_seg.core.model import ModelVersion
 from stream_seg.errors import Stop
 from stream_seg.pipeline import learn
 from stream_seg.pipeline.history import rolled_back_to
-from stream_seg.pipeline.learn_state import Memory, Table
+from stream_seg.pipeline.learn_state import Memory
 from stream_seg.pipeline.registry import Registry
+from stream_seg.pipeline.table import Table
 from stream_seg.ports import Message
 from stream_seg.wire import control
 from tests.models.registry import PARTITIONS, Shop
@@ -48,7 +49,7 @@ def test_a_rollback_is_an_activation_of_its_own_and_says_who_and_why(shop: Shop)
     )  # fmt: skip
     assert shop.in_force == 2
     assert [used[-1] for used in shop.labelled] == [2, 2]
-    assert shop.learn.state.tier.held
+    assert shop.tier.state.held
 
 
 def test_a_rollback_of_a_rollback_goes_one_version_further(shop: Shop) -> None:
@@ -181,12 +182,12 @@ def test_a_freeze_holds_versions_back_until_the_thaw(tmp_path: Path) -> None:
         if day == 3:
             shop.order("freeze")
         if day == 16:
-            proposal = shop.learn.proposal
+            proposal = shop.tier.proposal
             assert proposal is not None
             assert (shop.in_force, proposal.model.version, proposal.from_) == (1, max(shop.models), 0)
             shop.order("thaw")
             shop.order("promote", proposal.model.version)
-            assert not shop.learn.state.tier.held
+            assert not shop.tier.state.held
 
     shop = Shop(definition(tmp_path), events(), daily)
     assert [one.kind for one in shop.history][:3] == ["definition", "model", "promote"]
@@ -201,12 +202,12 @@ def test_a_retraining_by_hand_makes_a_version_however_little_better_it_is(shop: 
 def test_a_candidate_that_would_move_too_many_waits_for_a_person(tmp_path: Path) -> None:
     rest = REST.replace("publish_gain: 10", "publish_gain: 10, max_model_moves: 0.0001")
     shop = Shop(definition(tmp_path, FEATURES, rest), events())
-    proposal = shop.learn.proposal
+    proposal = shop.tier.proposal
     assert proposal is not None
     assert proposal.moves > 0.0001
     assert shop.registered().standing(proposal.model.version) == "waiting"
     before = shop.in_force
     shop.order("promote", proposal.model.version)
     assert shop.in_force == proposal.model.version != before
-    assert shop.learn.proposal is None
-    assert not shop.learn.state.tier.held
+    assert shop.tier.proposal is None
+    assert not shop.tier.state.held

@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from stream_seg.adapters.memory.log import LogRecord
-from stream_seg.core.activation import Activation
+from stream_seg.core.activation import Activation, Own
 from stream_seg.core.definition import DAY, HOUR, MINUTE, SECOND, Definition
 from stream_seg.core.succession import laid_out, succeed
 from stream_seg.wire import control
@@ -29,7 +29,7 @@ PEOPLE = ("ann", "bob", "Çem", "dee")
 class Oracle:
     """The reference for a whole partition."""
 
-    rules: Rules = field(default_factory=lambda: Rules(drawing.CONDITIONS))
+    rules: Rules = field(default_factory=lambda: Rules(drawing.CONDITIONS, drawing.TIERS))
     clock: int = 0
     latest: int = 0
     customers: dict[str, Customer] = field(default_factory=dict)
@@ -41,8 +41,9 @@ class Oracle:
         rules.since.append(max(self.clock, self.latest))
         if not before:
             return
-        first = activation.model is not None and not any(a.model for a in before)
-        now = first or activation.ramp == "now" or any(self._cut_off(a) for a in before)
+        had = {one.definition.tier for a in before for one in a.each if one.model is not None}
+        first = any(one.model is not None and one.definition.tier not in had for one in activation.each)
+        now = first or activation.ramp == "now" or any(self._cut_off(one) for a in before for one in a.each)
         restart = _timing(before[-1].definition) != _timing(activation.definition)
         for customer in self.customers.values():
             if customer.alive and restart:
@@ -216,11 +217,14 @@ def _relearned(draw: st.DrawFn, plot: Plot) -> Activation:
     """The next activation, with another model for the definition in force."""
     current = plot.activation
     assert current is not None
-    model = drawing.model(current.definition, current.number + 1, draw(SEEDS), draw(KS))
+    tier = draw(st.sampled_from(current.each))
+    model = drawing.model(tier.definition, current.number + 1, draw(SEEDS), draw(KS))
     ramp = draw(st.sampled_from(["walk", "walk", "now"]))
-    following = msgspec.structs.replace(current, number=current.number + 1, model=model, ramp=ramp)
-    if draw(st.booleans()):  # as LEARN does, but at any time: also while somebody still needs what is retained
-        following = msgspec.structs.replace(following, retained=(), aliases={})
+    following = current.having(model.tier, Own(model=model))
+    following = msgspec.structs.replace(following, number=current.number + 1, ramp=ramp)
+    others = [one.model.feature_set_version for one in following.each if one.model is not None]
+    if set(others) == {model.feature_set_version} and draw(st.booleans()):
+        following = msgspec.structs.replace(following, retained=())  # as LEARN does, but while somebody still needs it
     return laid_out(current, following)
 
 
@@ -234,6 +238,8 @@ def _changed(draw: st.DrawFn, plot: Plot) -> Activation:
     definition = msgspec.structs.replace(
         current.definition, features=tuple((others | kept).values()), dwell=draw(st.sampled_from([0, 2 * HOUR]))
     )
+    if draw(st.booleans()):
+        definition = msgspec.structs.replace(definition, tiers=draw(drawing.tiers()))
     if draw(st.booleans()):
         definition = msgspec.structs.replace(
             definition,

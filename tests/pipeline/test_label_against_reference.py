@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_seg.core import record
-from stream_seg.core.definition import DAY, HOUR, MINUTE
+from stream_seg.core.definition import DAY, HOUR, MINUTE, tier_key
 from stream_seg.core.measures import read_columns
 from stream_seg.core.state import scratch
 from stream_seg.wire.timestamps import rfc3339
@@ -60,6 +60,8 @@ def same_header(customer: Customer, row: npt.NDArray[np.int64]) -> None:
         "sequence": customer.sequence,
         "since": customer.since,
         "samples": customer.sampled,
+        "tier": tier_key(customer.tier),
+        "tier_at": customer.tier_at,
         **plus_one,
     }
     assert {name: int(row[getattr(record, name.upper())]) for name in expected} == expected

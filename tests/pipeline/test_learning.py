@@ -141,8 +141,8 @@ def test_a_takeover_on_any_day_changes_no_byte() -> None:
         if topic == "learn-progress":  # how far it is, said again by whoever takes over
             continue
         assert shaken.said(topic) == steady.said(topic)
-    assert shaken.learn.memory.learner == steady.learn.memory.learner
-    assert shaken.learn.memory.drift == steady.learn.memory.drift
+    assert shaken.learn.memory.tiers["all"].learner == steady.learn.memory.tiers["all"].learner
+    assert shaken.learn.memory.tiers["all"].drift == steady.learn.memory.tiers["all"].drift
 
 
 def test_a_version_that_would_move_too_many_waits_and_says_so() -> None:
@@ -156,7 +156,7 @@ def test_a_version_that_would_move_too_many_waits_and_says_so() -> None:
     waiting = [told for told in trainer.said("drift-metrics") if told["metric"] == "model_moves"]
     assert waiting[0]["value"] > 0.1
     assert waiting[0]["severity"] == "act"
-    proposal = trainer.learn.memory.proposal
+    proposal = trainer.learn.memory.tiers["all"].proposal
     assert proposal is not None
     assert f"stream-seg model promote {proposal.model.version}" in waiting[-1]["words"]
     assert len(trainer.said("models")) < 4  # not another one every day
@@ -226,7 +226,7 @@ def test_on_changed_features_the_old_model_cannot_be_used_by_accident(kept: int)
     activation = trainer.learn.memory.activation
     assert activation is not None
     assert activation.model == old
-    width = len(trainer.learn.registry.training.engine.plan.columns)
+    width = len(trainer.learn.registry.tiers["all"].training.engine.plan.columns)
     wider: Vectors = lambda customer, day: ([*grouped()(customer, day), float(customer % 3)] * 2)[:width]  # noqa: E731
     trainer.days(1, wider)
     assert trainer.model == old  # the new feature is filling
@@ -245,7 +245,9 @@ def test_a_customer_of_1e300_and_a_constant_feature_break_nothing() -> None:
     trainer.days(40, vector, customers=600)
     assert trainer.model.scale[2] == 0.0
     assert np.isfinite([center for center in trainer.model.centers if center]).all()
-    labels = trainer.learn.registry.training.labels(trainer.learn.table.latest(START + trainer.day * DAY))
+    labels = trainer.learn.registry.tiers["all"].training.labels(
+        trainer.learn.table.of("all").latest(START + trainer.day * DAY)
+    )
     assert min(np.bincount(labels[labels >= 0]).tolist()) > 100
 
 
@@ -255,9 +257,9 @@ def test_a_shift_that_calls_for_action_brings_a_refit() -> None:
         rules = msgspec.structs.replace(LEARNING, retrain_on_drift=retrain, retrain_every=400 * DAY, warm_start=200)
         trainer = Trainer(rules)
         trainer.days(50, grouped(), customers=240)
-        refitted = trainer.learn.memory.state.tier.refitted
+        refitted = trainer.learn.memory.state.tiers["all"].refitted
         trainer.days(3, lambda c, d: [v * 3 for v in grouped()(c, d)], customers=240)
         alarms = [told for told in trainer.said("drift-metrics") if told["severity"] == "act" and told["new"]]
         assert alarms
-        found[retrain] = trainer.learn.memory.state.tier.refitted > refitted
+        found[retrain] = trainer.learn.memory.state.tiers["all"].refitted > refitted
     assert found == {True: True, False: False}

@@ -17,9 +17,10 @@ from stream_seg.core.record import tag_of
 from stream_seg.core.windows import NEVER
 from stream_seg.pipeline.label_state import LabelState
 from stream_seg.pipeline.label_state import Memory as LabelMemory
-from stream_seg.pipeline.learn_state import LearnState, Sample
+from stream_seg.pipeline.learn_state import LearnState
 from stream_seg.pipeline.learn_state import Memory as LearnMemory
 from stream_seg.pipeline.residents import Residents
+from stream_seg.pipeline.table import Sample
 from stream_seg.ports import Slot
 from stream_seg.wire import control
 from tests.simulation.oracle import Fold, bodies
@@ -240,8 +241,6 @@ def _learn_meta(slots: MemorySlots, slot: Slot) -> dict[str, object]:
     memory = LearnMemory(meta, 0)
     whole = {
         "activation": memory.activation,
-        "learner": memory.learner,
-        "proposal": memory.proposal,
-        "drift": memory.drift,
+        "tiers": {name: (of.learner, of.proposal, of.drift) for name, of in memory.tiers.items()},
     }
     return {**msgspec.structs.asdict(state), **whole}

@@ -14,7 +14,7 @@ from stream_seg.adapters.memory.world import MemoryWorld
 from stream_seg.pipeline.label import Labeller
 from stream_seg.pipeline.label_settings import LabelSettings
 from stream_seg.pipeline.learn import Learn, LearnSettings
-from stream_seg.pipeline.learn_state import Sample
+from stream_seg.pipeline.table import Sample
 from stream_seg.wire import control
 from tests.simulation.scenario import EVENTS, SAMPLES
 from tests.simulation.shell import Work

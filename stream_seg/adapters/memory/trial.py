@@ -13,7 +13,7 @@ from stream_seg.adapters.memory.replay import EVENTS, GROUP, OUTPUTS, SAMPLES, Y
 from stream_seg.adapters.memory.slots import MemorySlots
 from stream_seg.adapters.memory.world import MemoryWorld
 from stream_seg.core.activation import Activation
-from stream_seg.core.definition import Learning
+from stream_seg.core.definition import BASE, Learning
 from stream_seg.core.keyed import Fitted
 from stream_seg.core.model import ModelVersion
 from stream_seg.pipeline.learn import Learn, LearnSettings
@@ -63,7 +63,7 @@ class Trial:
     @property
     def fitted(self) -> Fitted | None:
         """What the learner itself has come to, published or not."""
-        learner = self._learn.registry.training.learner
+        learner = self._learn.registry.tiers[BASE].training.learner
         return learner.fitted() if learner else None
 
     def day(self, records: Iterable[LogRecord]) -> ModelVersion | None:
