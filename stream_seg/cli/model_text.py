@@ -23,7 +23,8 @@ def listed(answer: "ModelsAnswer") -> str:
     if len(answer["tiers"]) > 1:
         first = "in force: " + ", ".join(f"{tier} {amount(number)}" for tier, number in answer["tiers"].items())
     if answer["frozen"]:
-        first += "; frozen: nothing is published by itself until `stream-seg model thaw`"
+        which = "" if len(answer["frozen_tiers"]) == max(len(answer["tiers"]), 1) else ", ".join(answer["frozen_tiers"])
+        first += f"; {which + ' ' if which else ''}frozen: nothing is published by itself until `stream-seg model thaw`"
     parts = [first]
     if answer["versions"]:
         rows = [("version", "tier", "standing", "trained", "samples", "learner", "features", "segments")]

@@ -60,7 +60,8 @@ def quality(
     margin of the configuration, and a sample of every customer each day. At the end of each week the model in force is
     compared with the best that a batch fit finds for the same customers. Learners with other seeds, with 4 segments
     and with a feature that suddenly grows by half run beside it; drift detection is tried on changes that are put in.
-    Versions that would wait for a person come into force at once. Nothing is written.
+    Versions that would wait for a person come into force at once. Nothing is written. Tiers are left out: everybody is
+    measured together, as if there were none.
 
     What cannot be measured is null, with the reason under `why`: mature begins 90 days after the first model, drift
     needs 74 days with full windows. docs/learners.md says what each figure means and what is good.
@@ -77,6 +78,9 @@ def quality(
     settings = read_config(config)
     from stream_seg.bootstrap.quality import run_quality
 
+    if settings.definition.tiers:
+        names = ", ".join(tier.name for tier in settings.definition.tiers)
+        shown.note(f"the tiers ({names}) are left out: everybody is measured together")
     with shown.progress() as tell:
         found = run_quality(settings, inputs, form=form.value if form is not None else None, tell=tell)
     shown.result(found, rendered(found))

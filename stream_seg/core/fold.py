@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 
+from stream_seg.core.adoption import Bools
 from stream_seg.core.decision import MOVE, STAY, activation_row, decide, distances
 from stream_seg.core.emission import (
     BY_BACKFILL,
@@ -42,9 +43,6 @@ from stream_seg.core.record import (
     LAST_EVENT,
     LAYOUT,
     PREVIOUS,
-    RECENT,
-    RECENT_AT,
-    RECENT_IDS,
     SAMPLES,
     SEGMENT,
     SEQUENCE,
@@ -52,6 +50,7 @@ from stream_seg.core.record import (
     TIER,
     TIME,
 )
+from stream_seg.core.sent import remember, sent_before
 from stream_seg.core.state import ACCEPTED, DUPLICATE, LATE, UNKNOWN, People, Rows, Scratch
 from stream_seg.core.tiers import change_tier, enter_tier
 
@@ -141,13 +140,20 @@ def _adopt(models: ModelArrays, people: People, s: int, t: int, row: int, out: E
     newest = models.number[models.number.shape[0] - 1]
     if words[s, ADOPTED] == newest:
         return False
+    before = activation_row(models, words[s, ADOPTED], words[s, TIER])
     words[s, ADOPTED] = newest
     people.changed[s] = 1
-    words[s, CANDIDATE] = 0
-    words[s, CANDIDATE_SINCE] = 0
     cause = BY_MODEL if words[s, SEGMENT] != 0 else BY_BACKFILL
     a = activation_row(models, newest, words[s, TIER])
     tier = models.tier[a]
+    # What decides here may be the same as before: then another tier's version ends nobody's wait.
+    if (
+        models.version[a] != models.version[before]
+        or models.dwell[a] != models.dwell[before]
+        or models.margin[a] != models.margin[before]
+    ):
+        words[s, CANDIDATE] = 0
+        words[s, CANDIDATE_SINCE] = 0
     # There is no such tier any more; or it is one from here on, and nothing was learned there yet.
     if words[s, TIER] != tier or (models.k[a] == 0 and words[s, SEGMENT] != 0):
         enter_tier(models, people, s, tier, t, row, out, work)
@@ -179,24 +185,6 @@ def _settle(
             _judge(models, people, s, t, row, BY_TIME, out, work)
             _note(people, s, work)
     return True
-
-
-@inlined
-def _sent_before(words: Int64, s: int, message: int) -> bool:
-    """Whether the customer's last message ids hold this one. 0 is no id."""
-    if message != 0:
-        for i in range(RECENT, RECENT + RECENT_IDS):
-            if words[s, i] == message:
-                return True
-    return False
-
-
-@inlined
-def _remember(words: Int64, s: int, message: int) -> None:
-    """Keeps a message id in the place of the oldest."""
-    if message != 0:
-        words[s, RECENT + words[s, RECENT_AT]] = message
-        words[s, RECENT_AT] = (words[s, RECENT_AT] + 1) % RECENT_IDS
 
 
 @kernel
@@ -241,15 +229,16 @@ def fold(
         if t < now - plan.settings[LATENESS]:
             fate[r] = LATE
             continue
-        if alive and _sent_before(words, s, rows.message[r]):
+        if alive and sent_before(words, s, rows.message[r]):
             fate[r] = DUPLICATE
             continue
         now = max(now, t)
         if alive and not _settle(plan, models, people, s, now, r, out, work):
             return r
-        if words[s, ALIVE] != 1:
+        known = words[s, ALIVE] == 1
+        if not known:
             _create(people, models, layout, s, rows.offset[r], now)
-        _remember(words, s, rows.message[r])
+        remember(words, s, rows.message[r])
         fate[r] = ACCEPTED
         words[s, TIME] = now
         words[s, EVENT_AT] = now
@@ -259,7 +248,7 @@ def fold(
         add_event(plan, words, people.floats, s, now, t, rows.mask[r], rows.numbers, rows.codes, rows.hashes, r)
         read_columns(plan, words, people.floats, s, now, work)
         cause = BY_EVENT
-        if plan.tiers.shape[0] and change_tier(plan, models, people, s, now, t, r, rows.mask[r], out, work):
+        if plan.tiers.shape[0] and change_tier(plan, models, people, s, now, t, r, rows.mask[r], out, work) and known:
             cause = BY_TIER
         _judge(models, people, s, now, r, cause, out, work)
         _note(people, s, work)
@@ -268,14 +257,15 @@ def fold(
 
 @kernel
 def settle(
-    plan: PlanArrays, models: ModelArrays, people: People, slots: Int64, until: int, restart: bool, adopt: bool,
+    plan: PlanArrays, models: ModelArrays, people: People, slots: Int64, until: int, restart: bool, adopt: Bools,
     start: int, out: Emissions, work: Scratch,
 ) -> int:  # fmt: skip
     """Carries the rows `slots` to the instant `until`, from index `start`; returns the next index, as `fold` does.
 
     `restart`: nothing that this plan would have done before `until` is made up for; each is judged there and goes on.
-    `adopt`: each then takes the newest activation at once instead of at its next visit.
+    `adopt`, per row of `models`: who is under it in the newest activation takes that at once, not at the next visit.
     """
+    newest = models.number[models.number.shape[0] - 1]
     for i in range(start, slots.shape[0]):
         s = slots[i]
         if restart and people.words[s, ALIVE] == 1 and people.words[s, TIME] < until:
@@ -287,7 +277,7 @@ def settle(
             _note(people, s, work)
         if not _settle(plan, models, people, s, until, -1, out, work) or out.used[0] + ROOM > out.ints.shape[0]:
             return i
-        if adopt and people.words[s, ALIVE] == 1:
+        if people.words[s, ALIVE] == 1 and adopt[activation_row(models, newest, people.words[s, TIER])]:
             t = max(until, people.words[s, TIME])
             read_columns(plan, people.words, people.floats, s, t, work)
             if _adopt(models, people, s, t, -1, out, work):

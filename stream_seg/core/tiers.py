@@ -47,7 +47,10 @@ def change_tier(
     plan: PlanArrays, models: ModelArrays, people: People, s: int, now: int, t: int, row: int, mask: int,
     out: Emissions, work: Scratch,
 ) -> bool:  # fmt: skip
-    """Takes what an event of time t says of the tier of row s; of several the newest counts. Whether it changed."""
+    """Takes what an event of time t says of the tier of row s; of several the newest counts. Whether it changed.
+
+    Whoever changes it adopts the newest activation with it: an older one may not know the tier.
+    """
     words = people.words
     tier = _tier_of(plan, mask)
     if tier == OPEN or t < words[s, TIER_AT]:
@@ -55,6 +58,7 @@ def change_tier(
     words[s, TIER_AT] = t
     if tier == words[s, TIER]:
         return False
+    words[s, ADOPTED] = models.number[models.number.shape[0] - 1]
     enter_tier(models, people, s, tier, now, row, out, work)
     return True
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from stream_seg.core.adoption import at_once
 from stream_seg.core.engine import Engine, compile_engine
 from stream_seg.core.fold import fold, settle
 from stream_seg.core.instants import look_ahead
@@ -39,6 +40,7 @@ class Customers:
         self.now = now
         activations = memory.activations
         self.engine: Engine = compile_engine(activations)
+        self.at_once = at_once(activations, self.engine)
         layouts = {a.layout: a for a in activations if a.layout != activations[-1].layout}
         plans = {tag_of(a.layout): compile_engine([a]).plan for a in layouts.values()}
         row = 8 * (self.engine.plan.width + len(self.engine.plan.columns)) + BESIDES
@@ -76,9 +78,10 @@ class Customers:
         return fate
 
     def _settle(self, slots: Int64, outcome: Outcome) -> None:
-        """Carries customers to the clock; with a ramp of `now` they take the newest activation there."""
+        """Carries customers to the clock; those who are to take the newest activation at once do so there."""
         r, state, plan = self.residents, self.memory.state, self.engine.plan.arrays
-        adopt, restart = state.adopting != 0, state.restarting
+        restart = state.restarting
+        adopt = self.at_once if state.adopting else np.zeros_like(self.at_once)
         at = 0
         while at < len(slots):
             at = settle(

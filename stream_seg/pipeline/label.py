@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from stream_seg.core.activation import Activation
 from stream_seg.core.state import ACCEPTED, DUPLICATE, LATE, Rows
 from stream_seg.errors import Stop
 from stream_seg.pipeline.customers import Customers
@@ -111,7 +110,7 @@ class Labeller:
             activation = control.activation(record)
             if self.memory.activate(activation):
                 self._compile()
-                if self._for_everybody(activation):
+                if self.customers.at_once.any():
                     state.adopting = activation.number
                 state.restarting = self._other_instants()
         elif kind == control.SOURCES:
@@ -122,17 +121,6 @@ class Labeller:
         yield from self.owner.write(meta=self.memory.changed())
         if self.memory.in_use:
             yield from self.silence.sweep(self.customers)
-
-    def _for_everybody(self, activation: Activation) -> bool:
-        """Whether all known customers adopt it at once, instead of at their next visit.
-
-        So does the first model, one that a person wants now, and one whose features leave out what an older model
-        that is still in use would need.
-        """
-        before = self.memory.activations[:-1]
-        had = {tier.definition.tier for a in before for tier in a.each if tier.model is not None}
-        first = any(tier.model is not None and tier.definition.tier not in had for tier in activation.each)
-        return bool(before) and (first or activation.ramp == "now" or self.customers.engine.cut_off)
 
     def _other_instants(self) -> bool:
         """Whether the newest definition reads features, or visits customers, at other instants than the one before."""

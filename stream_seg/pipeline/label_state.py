@@ -28,7 +28,7 @@ class LabelState(msgspec.Struct, array_like=True):
     walked   the daily walk has visited everybody up to this instant
     passed   the last day boundary that LEARN was told of
     waits    sources whose progress makes the clock, and how far each has come
-    adopting activation that everybody is taking at once (ramp: now); 0: none
+    adopting activation that customers are taking at once (`stream_seg.core.adoption`); 0: none
     ended    bounded input is over
     latest   greatest event time
     restarting everybody begins again at the clock: their features are read at other instants from here on

@@ -55,12 +55,14 @@ class ModelsAnswer(TypedDict):
 
     in_force  the version that labels the tier ``all``; None: there is none yet; tiers: tier -> the same
     frozen    whether there is a tier of which LEARN publishes nothing by itself; None: LEARN has not run
+    frozen_tiers  which those are
     missing   activations of before the history was kept: so many are not in it
     """
 
     in_force: int | None
     tiers: dict[str, int | None]
     frozen: bool | None
+    frozen_tiers: list[str]
     versions: list[VersionLine]
     activations: list[ActivationLine]
     missing: int

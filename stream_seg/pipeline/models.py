@@ -97,6 +97,7 @@ def models_answer(known: Registered) -> ModelsAnswer:
         in_force=_number(known.in_force()),
         tiers={one.definition.tier: _number(one.model) for one in known.tiers},
         frozen=None if known.frozen is None else bool(known.frozen),
+        frozen_tiers=list(known.frozen or ()),
         versions=[_line(known, number) for number in numbers],
         activations=[_entry(entry) for entry in reversed(known.history)],
         missing=(known.history[-1].number if known.history else 0) - len(known.history),

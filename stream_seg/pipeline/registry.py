@@ -28,6 +28,9 @@ class Registry:
         """Sets everything up for an activation that came into force."""
         definition, names = activation.definition, [one.definition.tier for one in activation.each]
         self.table.limit = definition.learning.table
+        for name in names[1:]:  # windows that are filling have not filled for a tier that is new
+            if name not in self.memory.tiers:
+                self.memory.tier(name).state.ready = self.memory.tier(names[0]).state.ready
         gone = self.tiers.keys() - set(names)
         if gone:
             self.table.only(names)
@@ -68,6 +71,8 @@ class Registry:
         if current is None or self._known(wish.request):
             return []
         following = succeed(current, wish.definition, who=wish.who, at=wish.at, why=wish.why)
+        names = {one.definition.tier for one in following.each}
+        ended = [message for name, tier in self.tiers.items() if name not in names for message in tier.end(wish.at)]
         if following.feature_set_version != current.feature_set_version:
             state.layout = following.layout
             self.table.clear()
@@ -81,7 +86,7 @@ class Registry:
                     tier_before.begin_anew()
         state.partitions = wish.partitions
         self._answer(wish.request, Answered(f"activation {following.number} is in force"))
-        messages = self._activate(following, "definition", following.definition.tier)
+        messages = [*ended, *self._activate(following, "definition", following.definition.tier)]
         if wish.definition.levers != current.definition.levers:
             for tier in self.tiers.values():
                 model = tier.in_force.model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -142,14 +142,16 @@ class Table:
         self.arrange(learned)
 
     def arrange(self, learned: int) -> None:
-        """Finds anew who is a member and who waits for what."""
-        self.members, self.waiting = {}, {}
-        for entry in list(self.entries.values()):
+        """Finds anew who is a member and who waits for what: everybody whom an entry says so of."""
+        members, waiting = dict[str, set[Rank]](), dict[tuple[int, str], set[Rank]]()
+        for entry in self.entries.values():
             if entry[0].as_of <= learned:
-                insort(self.members.setdefault(newest(entry, learned).tier, []), _rank(entry[0]))
+                members.setdefault(newest(entry, learned).tier, set()).add(_rank(entry[0]))
             for sample in entry:
                 if sample.as_of > learned:
-                    self._queue(sample)
+                    waiting.setdefault((self._boundary(sample), sample.tier), set()).add(_rank(sample))
+        self.members = {tier: sorted(ranks) for tier, ranks in members.items()}
+        self.waiting = {place: sorted(ranks) for place, ranks in waiting.items()}
 
     def dump(self, customer: bytes) -> bytes:
         """A customer's entry as bytes."""

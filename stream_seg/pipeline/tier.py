@@ -179,6 +179,14 @@ class Tier:
         standing = "proposed and waits" if self.own.proposal is not None else "in force"
         return Answered(f"version {self.memory.state.versions} is {standing}", messages)
 
+    def end(self, at: int) -> list[Message]:
+        """The tier is no more: what becomes of its segments."""
+        model = self.in_force.model
+        if model is None:
+            return []
+        here = self.training.labels(self.share.latest(self.memory.state.learned))
+        return self.describe(model, by_number(here, here, model.alive, ()), at, at, ended=True)
+
     def describe(
         self,
         model: ModelVersion,
@@ -187,12 +195,16 @@ class Tier:
         active_from: int,
         *,
         again: bool = False,
+        ended: bool = False,
     ) -> list[Message]:
-        """What the segments of a version mean; without a lineage it is by their numbers. `again`: nothing changed."""
+        """What the segments of a version mean; without a lineage it is by their numbers.
+
+        again: nothing changed; ended: nobody is in any of them from now on.
+        """
         in_force = self.in_force.model
         training, samples = self.training, self.share.latest(self.memory.state.learned)
         before = training.labels(samples)
-        after = training.labels_under(model, samples)
+        after = np.full(len(samples), -1) if ended else training.labels_under(model, samples)
         if lineage is None:
             lineage = by_number(before, after, in_force.alive if in_force else (), model.alive)
         tier, day = self.own.state, self.memory.state.learned

@@ -52,6 +52,7 @@ LIST: ModelsAnswer = {
     "in_force": 6,
     "tiers": {"all": 6},
     "frozen": True,
+    "frozen_tiers": ["all"],
     "versions": [
         {**LINE, "version": 9, "standing": "announced", "moves": 0.1, "active_from": "2026-03-08T00:00:00.000Z"},
         {**LINE, "version": 8, "standing": "waiting", "moves": 0.61},
@@ -126,6 +127,7 @@ def test_the_list_says_where_each_version_stands_and_who_put_what_in_force() -> 
         "in_force": None,
         "tiers": {},
         "frozen": None,
+        "frozen_tiers": [],
         "versions": [],
         "activations": [],
         "missing": 0,

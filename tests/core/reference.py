@@ -71,7 +71,8 @@ class Customer(Measured):
         own = max(own, h.time)
         if self.alive:
             self.settle(own)
-        if not self.alive:
+        known = self.alive
+        if not known:
             self._begin(h.offset, own)
         self._write()
         if h.message:
@@ -79,7 +80,7 @@ class Customer(Measured):
         self.fates[h.offset] = "accepted"
         self.events.append(h)
         self.time = self.event_at = self.looked = own
-        self.judge(own, "tier" if self._say_tier(h, own) else "event")
+        self.judge(own, "tier" if self._say_tier(h, own) and known else "event")
 
     def _say_tier(self, h: Happening, own: int) -> bool:
         """Whether this event puts the customer into another tier."""
@@ -89,6 +90,7 @@ class Customer(Measured):
         self.tier_at = h.time
         if tier == self.tier:
             return False
+        self.adopted = self.rules.newest.number
         self._enter(tier, own)
         return True
 
@@ -172,11 +174,13 @@ class Customer(Measured):
         """Takes the newest activation."""
         if self.adopted == self.rules.newest.number:
             return
+        before = self.rules.under(self.adopted, self.tier)
         self.adopted = self.rules.newest.number
         self.time = max(self.time, t)
         self.looked = max(self.looked, t)
         self._write()
-        self.candidate, self.candidate_since = None, 0
+        if self._decides(before) != self._decides(self.rules.under(self.adopted, self.tier)):
+            self.candidate, self.candidate_since = None, 0
         cause = "backfill" if self.segment is None else "model"
         if self.tier != "all" and self.tier not in {tier.name for tier in self.rules.definition.tiers}:
             self._enter("all", t)
@@ -208,6 +212,11 @@ class Customer(Measured):
         elif self.candidate is not None:
             self.candidate, self.candidate_since = None, 0
             self._changed(t)
+
+    def _decides(self, activation: Activation) -> tuple[object, ...]:
+        """What an activation decides by, in one tier."""
+        version = None if activation.model is None or self._lost(activation) else activation.model.version
+        return version, activation.definition.margin, activation.definition.dwell
 
     def _lost(self, activation: Activation) -> bool:
         """Whether a model in use needs a column that nothing measures any more."""

@@ -42,13 +42,21 @@ class Oracle:
         if not before:
             return
         had = {one.definition.tier for a in before for one in a.each if one.model is not None}
-        first = any(one.model is not None and one.definition.tier not in had for one in activation.each)
-        now = first or activation.ramp == "now" or any(self._cut_off(one) for a in before for one in a.each)
+        first = {one.definition.tier for one in activation.each if one.model is not None} - had
+        models = {one.definition.tier: one.model for one in before[-1].each}
+        changed = {
+            tier: one.model != models.get(tier) for one in activation.each for tier in [one.definition.tier]
+        }  # fmt: skip
+        cut_off = any(self._cut_off(one) for a in before for one in a.each)
         restart = _timing(before[-1].definition) != _timing(activation.definition)
         for customer in self.customers.values():
             if customer.alive and restart:
                 customer.restart(self.clock)
-            if customer.alive and now:
+            if not customer.alive:
+                continue
+            tier = customer.tier if customer.tier in changed else "all"
+            now = activation.ramp == "now" and (changed[tier] or not any(changed.values()))
+            if cut_off or now or tier in first:
                 customer.adopt(max(self.clock, customer.time))
 
     def _cut_off(self, activation: Activation) -> bool:

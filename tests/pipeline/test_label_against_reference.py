@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from stream_seg.core.definition import DAY, HOUR, MINUTE, tier_key
 from stream_seg.core.measures import read_columns
 from stream_seg.core.state import scratch
 from stream_seg.wire.timestamps import rfc3339
+from tests.core.drawing import FIRST
 from tests.core.reference import Customer, Move
 from tests.pipeline.partition import Partition
 from tests.pipeline.plots import Oracle, Plot, plots
@@ -83,6 +85,21 @@ def close(a: dict[str, float], b: dict[str, float]) -> None:
         assert math.isclose(value, b[name], rel_tol=1e-9, abs_tol=1e-12), (name, value, b[name])
 
 
+def nobody_crosses_without_cause(partition: Partition) -> None:
+    """A segment is of the tier that its number is of; who goes from one tier's to another's does so by its tier."""
+    first = sorted(FIRST.values())
+    tier_of = {i: next(t for t, n in FIRST.items() if n == first[bisect_right(first, i) - 1]) for i in range(20)}
+    for entry in partition.output("segment-changes"):
+        told = orjson.loads(entry.value or b"")
+        before, after = (told[key] and tier_of[int(told[key])] for key in ("previous_segment", "segment"))
+        assert after in (None, told["tier"]), told
+        assert None in (before, after) or before == after or told["cause"] == "tier", told
+        assert after is not None or told["cause"] in ("tier", "forgotten"), told
+    for entry in partition.output("customer-segments"):
+        label = orjson.loads(entry.value) if entry.value else None
+        assert label is None or tier_of[int(label["segment"])] == label["tier"], label
+
+
 LATER = st.lists(st.sampled_from([0, 1, MINUTE, 7 * HOUR, 3 * DAY, 50 * DAY]), min_size=2, max_size=3)
 
 
@@ -104,6 +121,7 @@ def same_as_the_reference(plot: Plot, later: list[int]) -> None:
         partition.run([entry])
         step(oracle)
         assert published(partition) == movements(oracle), f"after offset {entry.offset} of\n{plot}"
+    nobody_crosses_without_cause(partition)
     snapshot = partition.snapshot()
     fates = [fate for customer in oracle.customers.values() for fate in customer.fates.values()]
     for state, fate in (("late", "late"), ("duplicates", "duplicate"), ("accepted", "accepted")):

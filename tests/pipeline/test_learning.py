@@ -15,7 +15,7 @@ from stream_seg.adapters.memory.replay import OUTPUTS
 from stream_seg.adapters.memory.slots import MemorySlots
 from stream_seg.adapters.memory.world import MemoryWorld
 from stream_seg.core.activation import Activation
-from stream_seg.core.definition import DAY, Definition, Feature, Learning, Lever, feature_set_version
+from stream_seg.core.definition import DAY, Definition, Feature, Learning, Lever, Tier, feature_set_version
 from stream_seg.core.model import ModelVersion
 from stream_seg.pipeline.learn import Learn, LearnSettings
 from stream_seg.wire import control
@@ -35,9 +35,14 @@ Vectors = Callable[[int, int], list[float]]  # (customer, day) -> raw vector
 class Trainer:
     """LEARN alone, fed with samples as LABEL would."""
 
-    def __init__(self, learning: Learning = LEARNING, features: tuple[Feature, ...] = FEATURES) -> None:
+    def __init__(
+        self,
+        learning: Learning = LEARNING,
+        features: tuple[Feature, ...] = FEATURES,
+        tiers: tuple[Tier, ...] = (),
+    ) -> None:
         self.definition = Definition(
-            name="shop", features=features, learning=learning, lateness=DAY, forget_after=400 * DAY
+            name="shop", features=features, learning=learning, lateness=DAY, forget_after=400 * DAY, tiers=tiers
         )
         self.log = MemoryLog({"samples": 1, "events": 1, **dict.fromkeys(OUTPUTS, 1)}, clock=lambda: 0)
         self.slots = MemorySlots()

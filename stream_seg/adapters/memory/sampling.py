@@ -25,8 +25,11 @@ from stream_seg.wire import control
 
 
 def daily(definition: Definition) -> Activation:
-    """The first activation of a definition over stored events, with a sample of each customer a day."""
-    definition = msgspec.structs.replace(definition, input=InputRules(clock="event"), learn_every=DAY)
+    """The first activation of a definition over stored events, with a sample of each customer a day.
+
+    Its tiers are left out: one learner learns from everybody.
+    """
+    definition = msgspec.structs.replace(definition, input=InputRules(clock="event"), learn_every=DAY, tiers=())
     return Activation(
         number=1, definition=definition, feature_set_version=feature_set_version(definition), who="quality", at=0,
         why="the daily samples",
