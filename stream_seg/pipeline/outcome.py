@@ -12,10 +12,17 @@ from stream_seg.core.emission import CAUSES, FORGOTTEN, VISIT, Emissions
 from stream_seg.core.engine import Engine
 from stream_seg.core.model import Float64
 from stream_seg.core.reasons import top_reasons
-from stream_seg.core.record import HASH
+from stream_seg.core.record import HASH, PREVIOUS
 from stream_seg.pipeline.residents import Residents
 from stream_seg.ports import Message
-from stream_seg.wire.output import Movement, Reason, label_message, movement_messages, sample_message
+from stream_seg.wire.output import (
+    Movement,
+    Reason,
+    label_message,
+    movement_messages,
+    no_label_message,
+    sample_message,
+)
 from stream_seg.wire.timestamps import rfc3339
 
 TOP = 3  # features that a movement names
@@ -132,8 +139,8 @@ class Outcome:
     def _visited(self, residents: Residents, row: list[int], vector: Float64) -> None:
         """The daily walk came by: the sample, and the current label once more.
 
-        The label heals what a zombie may have published late. A feeder's log has no such worker, and a bounded past
-        has many days: there it is left out.
+        The label heals what a zombie may have published late, and so does its end where a tier took it. A feeder's log
+        has no such worker, and a bounded past has many days: there it is left out.
         """
         _, slot, _, at, _, segment, sequence, _, incarnation, a, number, last_event, since, _ = row
         words = residents.people.words
@@ -145,10 +152,14 @@ class Outcome:
                 self.engine.activation.layout, self.partition, tier, segment, since,
             )
         )  # fmt: skip
-        if segment >= 0 and self.engine.activation.definition.input.clock != "event":
+        if self.engine.activation.definition.input.clock == "event":
+            return
+        if segment >= 0:
             self.messages.append(
                 label_message(customer, incarnation, sequence, segment, since, at, self.engine.rows[a])
             )
+        elif words[slot, PREVIOUS] != 0:
+            self.messages.append(no_label_message(customer))
 
 
 def _how_clear(distance: Float64) -> tuple[list[float], list[float]]:

@@ -100,7 +100,7 @@ class _Label(msgspec.Struct, frozen=True, gc=False):
 
 
 def movement_messages(m: Movement, a: Activation, decided_at: str, origin: str) -> list[Message]:
-    """The movement itself and the customer's new current label (a tombstone at the end of an incarnation)."""
+    """The movement itself and the customer's new current label (a tombstone where it has none any more)."""
     customer = m.customer.decode()
     id_ = f"{customer}:{m.incarnation}:{m.sequence}"
     at = rfc3339(m.at)
@@ -125,8 +125,13 @@ def movement_messages(m: Movement, a: Activation, decided_at: str, origin: str) 
     headers = cloud_event("segment-changed", id_, a.definition.name, at, m.customer)
     change = Message(CHANGES, m.customer, _encode(body), headers)
     if m.segment is None:
-        return [change, Message(LABELS, m.customer, None)]
+        return [change, no_label_message(m.customer)]
     return [change, label_message(m.customer, m.incarnation, m.sequence, m.segment, m.at, m.at, a)]
+
+
+def no_label_message(customer: bytes) -> Message:
+    """A tombstone: the customer has no segment any more."""
+    return Message(LABELS, customer, None)
 
 
 def label_message(
