@@ -301,6 +301,18 @@ def test_customers_who_change_the_tier_are_learned_from_where_they_are_now() -> 
     assert members["gold"] == {b"gold-%d" % i for i in range(50, 120)}
 
 
+def test_what_a_customer_did_in_another_tier_is_no_movement_and_no_yesterday_here() -> None:
+    table = Table(9, 10)
+    for day, tier, segment in ((0, "gold", 5), (1, "all", 0)):
+        table.add(Sample("ann", 1, day + 1, day * 10 + 5, day * 10 + 4, 1, 7, [], 0, segment, 0, tier), day * 10)
+        table.close(day * 10 + 10)
+    here = table.of("all")
+    assert [sample.tier for sample in here.latest(20)] == ["all"]
+    assert here.moves(10, 20) == {}
+    assert [before for before, _ in here.active(10, 20)] == [None]
+    assert table.of("gold").latest(20) == []
+
+
 # --- the table, against a list of everything
 
 
