@@ -123,6 +123,8 @@ def test_the_list_says_where_each_version_stands_and_who_put_what_in_force() -> 
     assert said[5].endswith("2,469 keyed 3f9a0c1e77b2 0 Regulars, 2 Gone quiet")
     assert said[-2] == "9 6 rollback, all at once ann 2026-03-01T08:30:00.250Z 7 is wrong"
     assert said[-1] == "8 activations of before the history was kept are not in it."
+    one_of_two: ModelsAnswer = {**LIST, "tiers": {"all": 6, "gold": None}, "frozen_tiers": ["gold"]}
+    assert lines(listed(one_of_two))[0].startswith("in force: all 6, gold –; gold frozen: nothing is published by")
     empty: ModelsAnswer = {
         "in_force": None,
         "tiers": {},

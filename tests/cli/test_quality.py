@@ -137,3 +137,15 @@ def test_a_column_that_is_missing_and_a_file_that_is_missing_are_told_by_name(
     assert call(["quality", "--input", str(tmp_path / "nothing.csv"), "--config", config(tmp_path)]) == 2
     assert "no such file" in capsys.readouterr().err
     assert call(["quality", "--input", written(tmp_path, SHORT), "--config", str(tmp_path / "none.yaml")]) == 2
+
+
+def test_tiers_are_left_out_and_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = written(tmp_path, SHORT)
+    without = measured(capsys, config(tmp_path), given)
+    tiers = "tiers: [{name: dear, where: properties.paid > 50}, {name: fair, where: properties.paid > 20}]\n"
+    settings = config(tmp_path, REST + tiers)
+    assert call(["quality", "--input", given, "--config", settings, "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out) == without
+    assert without["models"] > 0
+    assert "the tiers (dear, fair) are left out: everybody is measured together" in said.err
