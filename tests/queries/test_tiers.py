@@ -128,6 +128,12 @@ def test_everybody_is_in_the_tier_that_the_last_event_said(shop: Shop) -> None:
                for one in said["segments"])  # fmt: skip
 
 
+def test_a_segment_that_nobody_is_in_is_listed_in_its_tier_too(shop: Shop) -> None:
+    empty = segments_answer([PartitionFacts(one.meta, {}, one.customers) for one in facts(shop)])
+    assert Counter(one["tier"] for one in empty["segments"]) == {"all": 3, "business": 2}
+    assert (empty["customers"], empty["unlabelled"]) == (CUSTOMERS, CUSTOMERS)
+
+
 def test_a_view_finds_customers_of_a_tier_by_its_segments(shop: Shop) -> None:
     answer = segments_answer(facts(shop))
     (one, *_) = [s for s in answer["segments"] if s["tier"] == "business"]
@@ -137,7 +143,9 @@ def test_a_view_finds_customers_of_a_tier_by_its_segments(shop: Shop) -> None:
         slot = Slot("label", partition)
         ids = [customer for customer, _ in slots.ring(slot)]
         ranking.judge(slots.histories(slot, ranking.bring(ids, slots.records(slot, ids), slots.meta(slot))))
-    assert ranking.answer()["found"] == one["customers"]
+    found = ranking.answer()
+    assert found["found"] == one["customers"] == len(found["ranked"])
+    assert {ranked["segment_name"] for ranked in found["ranked"]} == {one["name"]}
 
 
 def test_versions_are_listed_with_their_tier_and_compared_within_it_alone(shop: Shop) -> None:

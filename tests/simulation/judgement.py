@@ -131,11 +131,8 @@ def _movements(log: MemoryLog) -> Iterable[tuple[object, dict[str, Any]]]:
 
 def current_labels(log: MemoryLog, expected: MemoryLog) -> None:
     """The compacted labels are the same to a reader that keeps the greatest (incarnation, sequence)."""
-    ended = {
-        (body["customer_id"], body["incarnation"])
-        for body in bodies(expected, "segment-changes")
-        if body["segment"] is None
-    }
+    last = {(body["customer_id"], body["incarnation"]): body["segment"] for body in bodies(expected, "segment-changes")}
+    ended = {who for who, segment in last.items() if segment is None}
     same("customer-segments", _greatest(log, ended), _greatest(expected, ended))
 
 

@@ -12,7 +12,17 @@ import msgspec
 import numpy as np
 
 from stream_seg.core.activation import Activation
-from stream_seg.core.definition import DAY, HOUR, MINUTE, Definition, Feature, InputRules, Learning, feature_set_version
+from stream_seg.core.definition import (
+    DAY,
+    HOUR,
+    MINUTE,
+    Definition,
+    Feature,
+    InputRules,
+    Learning,
+    Tier,
+    feature_set_version,
+)
 from stream_seg.core.engine import compile_engine
 from stream_seg.core.hashing import partition_of
 from stream_seg.core.model import Int64, ModelVersion
@@ -39,6 +49,7 @@ FEATURES = (
         name="way", aggregate="latest", field="properties.c", encode="one_hot", categories=("shop", "web")
     ),
 )  # fmt: skip
+SHOPPERS = Tier(name="shoppers", where='properties.c == "shop" and properties.v > 20')
 
 
 @dataclass
@@ -77,6 +88,8 @@ def scenario(random: Random) -> Scenario:
         clock = "progress"
     partitions = random.choice([1, 2, 2, 3])
     definition = _definition(random, clock)
+    if loop != "fixed" and definition.learning.table > 4 and definition.dwell == 0:
+        definition = msgspec.structs.replace(definition, tiers=(SHOPPERS,))  # nothing is drawn for it
     first = _first(definition)
     shop = Scenario(loop, partitions, first)
     customers = [f"c{random.randrange(10_000)}" for _ in range(random.choice([4, 7, 11]))]
