@@ -18,6 +18,7 @@ from stream_seg.errors import Stop, Unavailable
 from stream_seg.pipeline.history import rolled_back_to
 from stream_seg.pipeline.learn_state import Memory, Request
 from stream_seg.pipeline.model_answers import OrderAnswer
+from stream_seg.pipeline.models import Registered
 from stream_seg.wire.control import ORDER, Order, control
 
 LOOK_AGAIN = 0.2  # seconds between two looks for LEARN's answer
@@ -29,12 +30,24 @@ Kind: TypeAlias = Literal["promote", "rollback", "freeze", "thaw", "retrain"]
 def meant(config: Config, kind: Kind, version: int | None, tier: str | None = None) -> tuple[int | None, ModelVersion]:
     """The version in force in a tier, and the one that `promote` or `rollback` (None: the one before) would put there.
 
-    A version is of one tier; where none is named, the tier is. Raises `Stop` where there is no such version, or none
-    before.
+    Raises `Stop` as `put_where` does.
     """
-    known = asyncio.run(registered(config))
+    return put_where(asyncio.run(registered(config)), kind, version, tier)
+
+
+def put_where(
+    known: Registered, kind: Kind, version: int | None, tier: str | None = None
+) -> tuple[int | None, ModelVersion]:
+    """The same, of what is known of the versions.
+
+    A version is of one tier; where none is named, the tier is. Raises `Stop` where there is no such version, none
+    before, or where the one that is named is of another tier.
+    """
     if version is not None:
-        tier = known.version(version).tier
+        of = known.version(version).tier
+        if tier not in (None, of):
+            raise Stop(f"version {version} is of the tier {of}, not of {tier}; `stream-seg model list` shows all")
+        tier = of
     history = [entry for entry in known.history if entry.tier == (tier or BASE)]
     wanted = rolled_back_to(history, version) if kind == "rollback" else version
     assert wanted is not None  # promote names one

@@ -9,6 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from stream_seg.bootstrap.orders import put_where
 from stream_seg.core.definition import DAY, Definition
 from stream_seg.core.views import View
 from stream_seg.errors import Stop
@@ -172,6 +173,20 @@ def test_versions_are_listed_with_their_tier_and_compared_within_it_alone(shop: 
         comparison.look(ids, slots.records(slot, ids), slots.meta(slot))
     business = sum(plan_of(number, DAYS) == "business" for number in range(CUSTOMERS))
     assert comparison.answer()["customers"] == business
+
+
+def test_a_rollback_goes_back_in_the_tier_that_is_meant(shop: Shop) -> None:
+    known = shop.registered()
+    ours, theirs = (
+        sorted(m.version for m in shop.models.values() if m.tier == tier) for tier in ("business", "all")
+    )  # fmt: skip
+    assert put_where(known, "rollback", None) == (theirs[-1], shop.models[theirs[-2]])
+    assert put_where(known, "rollback", None, "business") == (ours[-1], shop.models[ours[-2]])
+    assert put_where(known, "rollback", ours[0]) == (ours[-1], shop.models[ours[0]])
+    with pytest.raises(Stop, match=f"version {ours[0]} is of the tier business, not of all"):
+        put_where(known, "rollback", ours[0], "all")
+    with pytest.raises(Stop, match="the history names no version"):
+        put_where(known, "rollback", None, "silver")
 
 
 def test_a_rollback_in_one_tier_moves_nobody_of_another(rules: Definition) -> None:
