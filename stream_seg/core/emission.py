@@ -22,7 +22,7 @@ class Emissions(NamedTuple):
     """What was decided, in order. The fold pauses before `used[0]` could pass the capacity.
 
     ints     (capacity, 14): kind, slot, row (-1: no event), instant, previous, segment (of a visit: the current
-             one), sequence, cause, incarnation, activation row, sample number, last event, in the segment since, and
+             ones), sequence, cause, incarnation, activation row, sample number, last event, in the segment since, and
              of a return to the segment before: how long it was away (-1: no return)
     distance (capacity, 3): squared, to the new segment, to the runner-up, to the previous one (NaN: none)
     before, after  (capacity, columns) in real units

@@ -130,7 +130,7 @@ def _visit(
     if silence <= plan.settings[SAMPLED_FOR]:
         words[s, SAMPLES] += 1
         a = activation_row(models, words[s, ADOPTED], words[s, TIER])
-        emit(people, out, work, VISIT, s, row, t, -1, words[s, SEGMENT] - 1, BY_TIME, a, -1, -1)
+        emit(people, out, work, VISIT, s, row, t, words[s, PREVIOUS] - 1, words[s, SEGMENT] - 1, BY_TIME, a, -1, -1)
 
 
 @kernel

@@ -12,7 +12,7 @@ from stream_seg.core.emission import CAUSES, FORGOTTEN, VISIT, Emissions
 from stream_seg.core.engine import Engine
 from stream_seg.core.model import Float64
 from stream_seg.core.reasons import top_reasons
-from stream_seg.core.record import HASH, PREVIOUS
+from stream_seg.core.record import HASH
 from stream_seg.pipeline.residents import Residents
 from stream_seg.ports import Message
 from stream_seg.wire.output import (
@@ -142,7 +142,7 @@ class Outcome:
         The label heals what a zombie may have published late, and so does its end where a tier took it. A feeder's log
         has no such worker, and a bounded past has many days: there it is left out.
         """
-        _, slot, _, at, _, segment, sequence, _, incarnation, a, number, last_event, since, _ = row
+        _, slot, _, at, previous, segment, sequence, _, incarnation, a, number, last_event, since, _ = row
         words = residents.people.words
         customer = residents.ids[slot]
         tier = self.engine.rows[a].definition.tier
@@ -158,7 +158,7 @@ class Outcome:
             self.messages.append(
                 label_message(customer, incarnation, sequence, segment, since, at, self.engine.rows[a])
             )
-        elif words[slot, PREVIOUS] != 0:
+        elif previous >= 0:
             self.messages.append(no_label_message(customer))
 
 

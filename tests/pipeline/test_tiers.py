@@ -133,6 +133,16 @@ def test_in_a_tier_without_a_model_a_customer_has_no_label_and_a_subscriber_gets
     assert story.labels("ann")[-2:] == [None, ("gold", "5")]
 
 
+def test_who_never_had_a_label_gets_no_tombstone_however_the_log_is_cut() -> None:
+    log, partition = Log(), Partition()
+    log.activate(drawing.activation(TIERED).having("all", Own(model=model("all", 1, 1.0, 9.0))), START)
+    later = visit_after("ann", START) + 1
+    log.event("ann", START, START, {"event": "Paid", "traits.plan": "gold"})
+    log.event("ann", later, later, {"event": "Paid", "traits.plan": "free"})
+    partition.run(log.records)
+    assert [label and label["segment"] for label in partition.snapshot().labels["ann"]] == ["0"]
+
+
 def test_the_first_model_of_a_tier_labels_who_waits_for_it_and_hurries_nobody_else() -> None:
     for small in (False, True):
         story = Story("all", small=small)
