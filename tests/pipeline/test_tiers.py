@@ -138,9 +138,10 @@ def test_who_never_had_a_label_gets_no_tombstone_however_the_log_is_cut() -> Non
     log.activate(drawing.activation(TIERED).having("all", Own(model=model("all", 1, 1.0, 9.0))), START)
     later = visit_after("ann", START) + 1
     log.event("ann", START, START, {"event": "Paid", "traits.plan": "gold"})
-    log.event("ann", later, later, {"event": "Paid", "traits.plan": "free"})
+    for plan in ("free", "gold"):
+        log.event("ann", later, later, {"event": "Paid", "traits.plan": plan})
     partition.run(log.records)
-    assert [label and label["segment"] for label in partition.snapshot().labels["ann"]] == ["0"]
+    assert [label and label["segment"] for label in partition.snapshot().labels["ann"]] == ["0", None]
 
 
 def test_the_first_model_of_a_tier_labels_who_waits_for_it_and_hurries_nobody_else() -> None:
