@@ -50,8 +50,7 @@ class Customers:
     def bring(self, ids: Sequence[bytes]) -> Step[tuple[Int64, Int64]]:
         """Brings customers to hand; returns the row of each, and the rows of those whom nobody knew before."""
         residents = self.residents
-        residents.begin(ids)
-        missing = residents.missing(ids)
+        missing = residents.begin(ids)
         values: Sequence[bytes | None] = ()
         if missing:
             loaded: Loaded = yield Load(self.owner.slot, missing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import filterfalse
 
 import numpy as np
 
@@ -47,13 +48,12 @@ class Intake:
         state, clocks = self.memory.state, np.empty(len(records), np.int64)
         ours: list[int] = []
         start = 0
-        for i, record in enumerate(records):
-            if record.headers:
-                clocks[start:i] = self._pass(records[start:i])
-                self._pass([record])
-                if not self._is_event(record):
-                    ours.append(i)
-                clocks[i], start = state.clock, i + 1
+        for i, record in control.with_headers(records):
+            clocks[start:i] = self._pass(records[start:i])
+            self._pass([record])
+            if not self._is_event(record):
+                ours.append(i)
+            clocks[i], start = state.clock, i + 1
         clocks[start:] = self._pass(records[start:])
         if not ours:
             return records, clocks
@@ -115,7 +115,7 @@ class Intake:
 
     def _misplaced(self, customers: Sequence[bytes]) -> Bools:
         """Whose id does not hash to this partition, though nobody knows them: their producer partitions otherwise."""
-        strangers = set(customers).difference(self.known)
+        strangers = set(filterfalse(self.known.__contains__, customers))
         lost = {customer for customer in strangers if self._home(customer) != self.owner.slot.partition}
         if not lost:
             return np.zeros(len(customers), np.bool_)

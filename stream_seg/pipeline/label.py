@@ -72,8 +72,8 @@ class Labeller:
         """The first activation of a log also holds for the events that arrived before it."""
         if self.memory.in_use:
             return
-        for record in records:
-            if record.headers and control.kind_of(record) == control.ACTIVATE:
+        for _, record in control.with_headers(records):
+            if control.kind_of(record) == control.ACTIVATE:
                 self.memory.activate(control.activation(record))
                 self._compile()
                 yield from self.owner.write(meta=self.memory.changed())
@@ -89,17 +89,17 @@ class Labeller:
         Where it is cut changes no result; a run must be cut before any of it is looked at, since marks and progress
         are written with the offset.
         """
-        most, start, keys = self.settings.most_customers, 0, set[bytes | None]()
-        few = len({record.key for record in records}) <= most
-        for i, record in enumerate(records):
-            if record.headers and control.kind_of(record) in (control.ACTIVATE, control.SOURCES, control.END):
+        most, start, ruled = self.settings.most_customers, 0, 0
+        for i, record in control.with_headers(records):
+            if control.kind_of(record) in (control.ACTIVATE, control.SOURCES, control.END):
+                for until in _cuts(records, ruled, i, most):
+                    yield records[start:until], None
+                    start = until
                 yield records[start:i], record
-                start, keys = i + 1, set()
-            elif not few:
-                keys.add(record.key)
-                if len(keys) > most:
-                    yield records[start:i], None
-                    start, keys = i, {record.key}
+                start = ruled = i + 1
+        for until in _cuts(records, ruled, len(records), most):
+            yield records[start:until], None
+            start = until
         if start < len(records):
             yield records[start:], None
 
@@ -160,3 +160,15 @@ class Labeller:
             yield Publish([late_event(events[i], self.settings.group, self.owner.log_id) for i in late])
         yield from customers.write(np.unique(slots), new, outcome)
         yield from self.silence.sweep(customers)
+
+
+def _cuts(records: Sequence[Record], start: int, end: int, most: int) -> Iterator[int]:
+    """Where to cut a run so that no part has more than `most` keys."""
+    if end - start <= most or len({record.key for record in records[start:end]}) <= most:
+        return
+    keys = set[bytes | None]()
+    for i in range(start, end):
+        keys.add(records[i].key)
+        if len(keys) > most:
+            yield i
+            keys = {records[i].key}

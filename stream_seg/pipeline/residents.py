@@ -70,9 +70,14 @@ class Residents:
         self.indexed = np.concatenate([self.indexed, np.full(more, UNSEEN, np.int64)])
         self.used = np.concatenate([self.used, np.zeros(more, np.int64)])
 
-    def missing(self, ids: Sequence[bytes]) -> list[bytes]:
-        """Those of `ids` that are not at hand, each once, in order."""
-        return list(dict.fromkeys(i for i in ids if i not in self.slots))
+    def begin(self, ids: Sequence[bytes]) -> list[bytes]:
+        """A new batch begins: nobody of `ids` is put out until the next one. Who of them is not at hand, each once."""
+        self.batch += 1
+        found = list(map(self.slots.get, ids))
+        self.used[[slot for slot in found if slot is not None]] = self.batch
+        if None not in found:
+            return []
+        return list(dict.fromkeys(customer for customer, slot in zip(ids, found, strict=True) if slot is None))
 
     def admit(self, ids: Sequence[bytes], values: Sequence[bytes | None]) -> Int64:
         """Brings loaded records in (None: nobody knows this customer yet); returns the rows of those that are new."""
@@ -99,16 +104,9 @@ class Residents:
 
     def rows(self, ids: Sequence[bytes]) -> Int64:
         """The rows of customers who are all at hand."""
-        found = np.fromiter(map(self.slots.__getitem__, ids), np.int64, len(ids))
+        found = np.array(list(map(self.slots.__getitem__, ids)), np.int64)
         self.used[found] = self.batch
         return found
-
-    def begin(self, ids: Sequence[bytes]) -> None:
-        """A new batch begins: the customers `ids` may not be put out until the next one."""
-        self.batch += 1
-        get = self.slots.get
-        here = [slot for slot in map(get, dict.fromkeys(ids)) if slot is not None]
-        self.used[here] = self.batch
 
     def _rooms(self, count: int) -> Int64:
         """Rows for `count` more customers: free ones, then more memory, then those unused for longest."""

@@ -16,6 +16,7 @@ kind            written by                                          means
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -99,6 +100,11 @@ def kind_of(record: Record) -> str | None:
         if name == HEADER:
             return value.decode()
     return None
+
+
+def with_headers(records: Sequence[Record]) -> list[tuple[int, Record]]:
+    """The records that may be ours, each with its position: product events that producers wrote have no headers."""
+    return [(i, record) for i, record in enumerate(records) if record.headers]
 
 
 def control(topic: str, kind: str, value: msgspec.Struct | None, partition: int, *, barrier: bool = False) -> Message:

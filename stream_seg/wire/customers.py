@@ -22,15 +22,24 @@ def plain_ids(ids: Sequence[str | None]) -> list[bytes] | None:
         encoded = [one.encode() for one in ids]  # type: ignore[union-attr]  # None: caught below
     except AttributeError:
         return None
-    joined = b"".join(encoded)
-    doubtful = (
-        b" " in joined
-        or not joined.isascii()
-        or len(joined.translate(None, _CONTROL_BYTES)) != len(joined)
-        or max(map(len, encoded), default=0) > MAX_ID_BYTES
-        or not _PLACEHOLDER_BYTES.isdisjoint(encoded)
+    return encoded if beyond_doubt(encoded) else None
+
+
+def beyond_doubt(ids: Sequence[bytes]) -> bool:
+    """Whether each of some ids is usable, seen without a look at every single one.
+
+    >>> beyond_doubt([b"ann", b"bob"]), beyond_doubt([b"ann", b"null"])
+    (True, False)
+    """
+    joined = b"".join(ids)
+    return (
+        b" " not in joined
+        and joined.isascii()
+        and len(joined.translate(None, _CONTROL_BYTES)) == len(joined)
+        and max(map(len, ids), default=0) <= MAX_ID_BYTES
+        and min(map(len, ids), default=1) > 0
+        and _PLACEHOLDER_BYTES.isdisjoint(ids)
     )
-    return None if doubtful else encoded
 
 
 def customer_id(user: str | None, anonymous: str | None) -> bytes:

@@ -105,6 +105,7 @@ class PartitionRun:
                     await self._handler.idle()
             finally:
                 self._working = False
+            del records  # the next batch takes their memory
         return FIRST_PAUSE
 
     async def finish(self, seconds: float) -> None:
