@@ -102,7 +102,7 @@ def nearest_segments(models: ModelArrays, a: int, x: Float64) -> Int64:
 
 @compiled
 def _distances_of_eight(z: Float64, centers: Float64, j: int, absent: float, d: Float64) -> None:
-    """Squared distances of `ROWS` scaled vectors, z (columns, rows), to centre j: written out, sums stay in registers."""
+    """Squared distances of `ROWS` scaled vectors, z (columns, rows), to centre j; written out: sums in registers."""
     d0 = d1 = d2 = d3 = d4 = d5 = d6 = d7 = absent
     for f in range(z.shape[0]):
         center = centers[f, j]
