@@ -32,10 +32,13 @@ RampOption = Annotated[
     Ramp, typer.Option(help="walk: each at the next daily visit; now (or 0): all of them at once, which is a storm.")
 ]
 
+Now = Annotated[bool, typer.Option("--now", help="Said for whoever reads it: a refit by hand is always now.")]
+
 TierOption = Annotated[
     str | None,
     typer.Option(
-        metavar="TIER", help="The tier, where the file has tiers. Default: all; of a rollback: the one `all`."
+        metavar="TIER",
+        help="Of a file with tiers. Without it: every tier; a rollback without a version means the tier called `all`.",
     ),
 ]
 
@@ -146,6 +149,7 @@ def thaw(
 def retrain(
     context: typer.Context,
     *,
+    now: Now = False,  # noqa: ARG001  # people say it; it is never later
     why: WhyNot = None,
     who: Who = None,
     wait: Wait = WAIT,
@@ -160,7 +164,7 @@ def retrain(
 
     \b
     Examples:
-      stream-seg model retrain --why "prices changed on Monday"
+      stream-seg model retrain --now --why "prices changed on Monday"
     """
     _ask(context, "retrain", why, who, tier, wait, config, json=json)
 
