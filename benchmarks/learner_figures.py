@@ -50,8 +50,9 @@ def _side(figures: list[dict[str, Any]], key: str, places: int) -> str:
 
 
 def _told(results: dict[str, Any]) -> str:
-    machine = results["machine"]
-    return f"{' / '.join(SETS.values())}, k = 6, {results['date']}, {machine['cores']} cores ({machine['cpu']})."
+    return (
+        f"{' / '.join(SETS.values())}, k = 6, {results['date']}, two processes at a time ({results['machine']['cpu']})."
+    )
 
 
 def bars(results: dict[str, Any]) -> str:

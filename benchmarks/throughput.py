@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import platform
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -109,9 +109,13 @@ def plain_faust(bench: Bench, count: int) -> dict[str, Any]:
 def machine() -> dict[str, Any]:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
-    cores = subprocess.run(["nproc"], capture_output=True, text=True, check=True).stdout
     memory = int(Path("/proc/meminfo").read_text().split()[1]) * 1024 / 1e9
-    return {"cpu": model, "cores": int(cores), "memory_gb": round(memory, 1), "kernel": platform.release()}
+    return {
+        "cpu": model,
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gb": round(memory, 1),
+        "kernel": platform.release(),
+    }
 
 
 def run(kafka: KafkaServer, wanted: Sequence[str], count: int) -> dict[str, Any]:
