@@ -268,12 +268,14 @@ def settle(
     newest = models.number[models.number.shape[0] - 1]
     for i in range(start, slots.shape[0]):
         s = slots[i]
-        if restart and people.words[s, ALIVE] == 1 and people.words[s, TIME] < until:
-            people.words[s, TIME] = until
+        if restart and people.words[s, ALIVE] == 1:
+            # Also whose time is there already: what other instants say of its past may differ, and no instant may come.
+            t = max(until, people.words[s, TIME])
+            people.words[s, TIME] = t
             people.changed[s] = 1
             people.due[s] = UNKNOWN
-            read_columns(plan, people.words, people.floats, s, until, work)
-            _judge(models, people, s, until, -1, BY_MODEL, out, work)
+            read_columns(plan, people.words, people.floats, s, t, work)
+            _judge(models, people, s, t, -1, BY_MODEL, out, work)
             _note(people, s, work)
         if not _settle(plan, models, people, s, until, -1, out, work) or out.used[0] + ROOM > out.ints.shape[0]:
             return i

@@ -149,10 +149,9 @@ class Customer(Measured):
 
     def restart(self, t: int) -> None:
         """From here on features are read, or visits are made, at other instants."""
-        if self.time < t:
-            self.time = self.looked = t
-            self._write()
-            self.judge(t, "model")
+        self.time = self.looked = max(self.time, t)
+        self._write()
+        self.judge(self.time, "model")
 
     def _visit(self, t: int) -> None:
         self.time = t

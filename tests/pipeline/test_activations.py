@@ -143,6 +143,25 @@ def test_a_shorter_walk_visits_from_here_on_and_makes_up_for_nothing() -> None:
     assert [s["as_of"] for s in partition.snapshot().samples.values()] == [expected + n * HOUR for n in range(3)]
 
 
+@pytest.mark.parametrize("ahead", [0, 2 * HOUR])
+def test_days_by_another_midnight_move_whoever_they_move_at_once(ahead: int) -> None:
+    """Also whose time is the clock's, or later: no instant of its own may come before its next visit."""
+    days = Feature(name="visits", aggregate="distinct_days", window=8 * DAY)
+    before = msgspec.structs.replace(SHOP, features=(days,), input=InputRules(clock="progress"))
+    after = msgspec.structs.replace(before, utc_offset=330)
+    log, partition = Log(), Partition()
+    first = activation(1, 0.0, 1.0, definition=before)
+    log.activate(first, FAR)
+    log.control(control.SOURCES, control.Sources(("a",)), FAR)
+    log.control(control.PROGRESS, control.Progress("a", START), FAR)
+    log.event("ann", START + ahead, FAR, {"event": "Paid"})
+    log.activate(succeed(first, after, who="test", at=0, why="test"), FAR)
+    partition.run(log.records)
+    assert moves(partition) == [("ann", None, "1", "event"), ("ann", "1", "0", "model")]
+    partition.run([log.event("ann", START + ahead, FAR, {"event": "Paid"})])
+    assert moves(partition)[2:] == [("ann", "0", "1", "event")]
+
+
 def test_a_finer_grid_moves_the_silent_at_its_own_instants_though_the_index_was_made_for_the_old_one() -> None:
     """Coarse at first: the due index holds an instant far away. The change must wake everybody."""
     quiet = Feature(name="visits", aggregate="recency")
