@@ -82,6 +82,8 @@ from stream_seg.core.windows import (
     windowed_extreme,
 )
 
+MOST = 1e300  # of a quotient: what has almost decayed is almost nothing to divide by
+
 
 @kernel
 def grid_point(plan: PlanArrays, words: Int64, s: int, t: int) -> tuple[int, int]:
@@ -278,7 +280,8 @@ def _read(plan: PlanArrays, words: Int64, floats: Float64, s: int, f: int, grid:
     if kind == READ_RATIO or kind == READ_TREND:
         if raw[b] == 0.0:
             return empty
-        return raw[a] / raw[b] if kind == READ_RATIO else raw[a] * plan.tuning[f, SCALE] / raw[b]
+        value = raw[a] / raw[b] if kind == READ_RATIO else raw[a] * plan.tuning[f, SCALE] / raw[b]
+        return min(max(value, -MOST), MOST)
     if kind == READ_MEAN:
         return work.sums[a] / work.sums[b] if work.sums[b] > 0.0 else empty
     if kind == READ_EXTREME:

@@ -48,7 +48,8 @@ class _Leaf(NamedTuple):
 
 
 _Tree: TypeAlias = "dict[str, _Tree | _Leaf]"
-NUMBER = _Leaf(float | None, NAN)
+# No sum of so large numbers leaves the doubles, however many there are.
+NUMBER = _Leaf(Annotated[float, msgspec.Meta(ge=-1e200, le=1e200)] | None, NAN)
 SCALAR = _Leaf(str | int | float | bool | None, None)
 ANYTHING = _Leaf(msgspec.Raw, NO_VALUE)
 OBJECTS = ("properties", "traits", "context")

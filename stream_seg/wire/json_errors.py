@@ -18,6 +18,7 @@ SURELY_SHALLOW = 2 * MAX_DEPTH  # bytes: every level takes an opening and a clos
 
 _BYTE = re.compile(r"\(byte ([0-9]+)\)")
 _MISSING = re.compile(r"Object missing required field `(.*)`")
+_TOO_LARGE = ("Expected `float` <=", "Expected `float` >=")
 _NOT_NUMBERS = (b"NaN", b"Infinity", b"-Infinity", b"+Infinity", b"nan", b"inf", b"-inf")
 
 
@@ -104,7 +105,7 @@ def explain(value: bytes, error: msgspec.DecodeError) -> BadEvent:
     if path == "$.type":
         merge = "merge exists at RudderStack only; " if words == "Invalid enum value 'merge'" else ""
         return rejection("unsupported_type", path, f"{merge}{words}" if merge else words.replace("`", ""))
-    code = "number_out_of_range" if "out of range" in words else "wrong_type"
+    code = "number_out_of_range" if words.startswith(_TOO_LARGE) or "out of range" in words else "wrong_type"
     return rejection(code, path, words.replace("`", ""))
 
 

@@ -15,7 +15,7 @@ REMEDIES: Final = {
     "too_deep": "nest objects and lists at most 256 deep",
     "not_an_object": "send a JSON object",
     "wrong_type": "send the type that the field has in docs/input.md or in the segmentation",
-    "number_out_of_range": "send numbers that fit into a double",
+    "number_out_of_range": "send numbers between -1e200 and 1e200",
     "missing_type": "set type to track, identify, page, screen, group or alias, or declare a mapping for other forms",
     "unsupported_type": "send track, identify, page, screen, group or alias",
     "missing_id": "set userId or anonymousId (subject of a CloudEvent, the customer of a mapping)",

@@ -139,7 +139,7 @@ class Measured:
                 if f.aggregate == "trend" and b != 0:
                     long, short = features[f.of[1]].window or DAY, features[f.of[0]].window or DAY
                     a = a * (long / short)
-                found[f.name] = a / b if b != 0 else f.empty
+                found[f.name] = min(max(a / b, -1e300), 1e300) if b != 0 else f.empty
             elif f.encode is not None:
                 found |= self._encoded(f)
             else:

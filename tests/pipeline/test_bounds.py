@@ -104,6 +104,32 @@ def test_silence_is_read_at_most_a_sixteenth_of_it_late(gaps: Paid, silence: int
     assert 0 <= silence - read <= max(every, silence / 16)
 
 
+def test_what_is_divided_by_almost_nothing_is_held_within_1e300() -> None:
+    price = "properties.price"
+    fading = Feature(name="fading", aggregate="decayed_sum", half_life=HOUR)
+    sizes = [Feature(name=name, aggregate="latest", field=price) for name in ("size", "again")]
+    quotients = [
+        Feature(name="ratio", aggregate="ratio", of=("size", "fading")),
+        Feature(name="trend", aggregate="trend", of=("size", "fading")),
+    ]
+    for sign in (1.0, -1.0):
+        found = values([fading, *sizes, *quotients], [(START, sign * 1e200)], START + 1_060 * HOUR)
+        assert 0.0 < found["fading"] < 1e-300
+        assert found["ratio"] == found["trend"] == sign * 1e300
+
+
+def test_sums_of_the_largest_numbers_stay_finite() -> None:
+    price = "properties.price"
+    features = [
+        Feature(name="sum", aggregate="sum", window=DAY, field=price),
+        Feature(name="mean", aggregate="mean", window=DAY, field=price),
+        Feature(name="decayed", aggregate="decayed_sum", half_life=DAY, field=price),
+    ]
+    paid = [(START, 1e200)] * 30
+    found = values(features, paid, START)
+    assert found == pytest.approx({"sum": 3e201, "mean": 1e200, "decayed": 3e201})
+
+
 def test_tiles_and_grid_points_of_a_population_do_not_fall_together() -> None:
     definition = Definition(
         name="shop", lateness=DAY, forget_after=97 * DAY,
