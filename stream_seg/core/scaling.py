@@ -9,7 +9,7 @@ import numpy as np
 from stream_seg.core.model import Float64
 from stream_seg.core.numerics import compiled, log
 
-REACH = 20.0  # standard deviations beyond which a customer shapes no segment
+REACH = 20.0  # standard deviations of all the others beyond which a customer shapes no segment
 MOVED, STRETCHED = 0.25, 0.2  # what a scale may drift: of a mean in standard deviations, of ln of a deviation
 
 
@@ -61,6 +61,9 @@ def within_reach(x: Float64, scaler: Scaler) -> Float64:
 def scaler_of(x: Float64) -> Scaler:
     """The scale of a table (customers, columns), without the rows that are out of reach of all the others.
 
+    A row widens the deviation that it is measured by: of n rows none is more than sqrt(n - 1) of it off. So what is
+    asked is how far off it is in deviations of the n - 1 others, which comes to a limit for those of all n.
+
     >>> scaler = scaler_of(np.array([[1.0, 5.0], [3.0, 5.0]]))
     >>> scaler.mean.tolist(), scaler.scale.tolist()
     ([2.0, 5.0], [1.0, 0.0])
@@ -69,7 +72,9 @@ def scaler_of(x: Float64) -> Scaler:
     scaler = Scaler(np.zeros(x.shape[1]), np.zeros(x.shape[1]))
     while True:
         _moments(x, kept, scaler.mean, scaler.scale)
-        near = (np.abs(scaler.transform(x)) <= REACH).all(axis=1) & (kept != 0)
+        n = kept.sum()
+        limit = REACH * np.sqrt((n - 1.0) / (n + REACH * REACH))
+        near = (np.abs(scaler.transform(x)) <= limit).all(axis=1) & (kept != 0)
         if near.sum() in (0, kept.sum()):
             return scaler
         kept = near.astype(np.float64)

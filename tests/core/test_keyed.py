@@ -168,11 +168,14 @@ def test_identical_features_count_twice_and_break_nothing() -> None:
     assert fitted.centers[:, 0] == pytest.approx(fitted.centers[:, 2])
 
 
-def test_one_customer_of_1e300_shapes_nothing() -> None:
-    x = np.vstack([blobs(1, FOUR, 150), [[1e300, 0.0]]])
+@pytest.mark.parametrize("each", [5, 30, 100, 150])
+@pytest.mark.parametrize("size", [1e5, 1e300])
+def test_one_customer_who_is_far_off_shapes_nothing(each: int, size: float) -> None:
+    """However few the others are: of n rows none is more than sqrt(n - 1) deviations of all of them off."""
+    x = np.vstack([blobs(1, FOUR, each), [[size, 0.0]]])
     scaler = scaler_of(x)
     assert scaler.scale[0] < 10
-    assert len(within_reach(x, scaler)) == 600
+    assert len(within_reach(x, scaler)) == 4 * each
     before = begin(x, 4, 1)
     after = step(before, x)
     assert np.abs(after.centers).max() < REACH
