@@ -177,7 +177,7 @@ class SegmentsSection(Section):
         default="keyed", description="`keyed`, or `river`: river's `StandardScaler | KMeans`, the textbook way"
     )
     warm_start: Annotated[int, in_range(2, 1_000_000), Kind("whole number")] = Field(
-        default=500, description="distinct customers before the first model"
+        default=500, description="distinct customers before the first model; a full `table` is enough"
     )
     retrain_every: FromOneMinute = Field(
         default=7 * DAY, description="a refit at least this often; more often while the learner is young"

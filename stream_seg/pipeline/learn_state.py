@@ -12,6 +12,7 @@ from stream_seg.core.model import ModelVersion
 from stream_seg.wire.definitions import Happened
 
 STATE, ACTIVATION, LEARNER, PROPOSAL, DRIFT = "state", "activation", "learner", "proposal", "drift"
+AUTHOR = "learn"  # who decides where no person does
 
 
 class TierState(msgspec.Struct, array_like=True):
@@ -78,12 +79,13 @@ def offset_in(meta: Mapping[str, bytes]) -> int:
 
 
 class Proposal(msgspec.Struct, frozen=True):
-    """A version that is made and not in force yet.
+    """A version that is not in force yet.
 
     moves     share of the customers with a label whom it would move, of the table
     from_     it comes into force at the first boundary from here on; 0: a person decides
     why       it was made; lineage: what it makes of the segments that there are
     numbers   of each centre as the learner has them, its segment
+    who       put it forward: `AUTHOR`, or a person
     """
 
     model: ModelVersion
@@ -92,6 +94,7 @@ class Proposal(msgspec.Struct, frozen=True):
     lineage: tuple[Change, ...]
     from_: int = 0
     numbers: tuple[int, ...] = ()
+    who: str = AUTHOR
 
 
 class TierMemory:

@@ -78,7 +78,7 @@ class Registry:
             self.table.clear()
             ready = state.learned + max((f.window or 0 for f in following.definition.features), default=0)
             for tier in self.tiers.values():
-                tier.forget(ready)
+                ended += tier.forget(ready, wish.at) if tier.name in names else []
         else:
             for one in following.each:
                 tier_before = self.tiers.get(one.definition.tier)
@@ -123,7 +123,7 @@ class Registry:
         if not meant:
             return self._answer(order.request, refusal(f"no tier is called {order.tier}: {', '.join(self.tiers)}"))
         answers = {
-            name: tier.retrain(order) if order.kind == "retrain" else tier.hold(on=order.kind == "freeze")
+            name: tier.retrain(order) if order.kind == "retrain" else tier.hold(on=order.kind == "freeze", at=order.at)
             for name, tier in meant.items()
         }
         return self._answer(order.request, _together(answers))

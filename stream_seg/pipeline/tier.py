@@ -15,7 +15,7 @@ from stream_seg.core.definition import DAY
 from stream_seg.core.engine import compile_engine
 from stream_seg.core.lineage import Change, by_number
 from stream_seg.core.model import ModelVersion
-from stream_seg.pipeline.learn_state import Memory, Proposal, TierState
+from stream_seg.pipeline.learn_state import AUTHOR, Memory, Proposal, TierState
 from stream_seg.pipeline.table import Share
 from stream_seg.pipeline.training import Training
 from stream_seg.pipeline.versions import propose, put_in_force
@@ -25,10 +25,10 @@ from stream_seg.wire import control
 from stream_seg.wire.activations import Kind
 from stream_seg.wire.definitions import Described, definition_messages, model_message
 from stream_seg.wire.drift import waiting_message
+from stream_seg.wire.timestamps import rfc3339
 from stream_seg.wire.trainings import training_messages
 
 MONTH = 30 * DAY
-LEARNER = "learn"  # who decides where no person does
 
 Activate = Callable[[Activation, Kind, str], list[Message]]
 
@@ -73,11 +73,13 @@ class Tier:
         self.own.learner = self.training.dump()
         self.own.drift = self.watch.dump()
 
-    def forget(self, ready: int) -> None:
+    def forget(self, ready: int, at: int) -> list[Message]:
         """The features changed: nothing that was learned is of use, and nothing new can be before `ready`."""
+        said = self._withdraw(at)
         self.own.state.ready = ready
-        self.training.learner = self.own.proposal = None
+        self.training.learner = None
         self.watch = Watch(self.training, None)
+        return said
 
     def begin_anew(self) -> None:
         """The rules of learning changed: what the learner knows is of no use, what is in force is."""
@@ -129,14 +131,29 @@ class Tier:
         """A proposal comes into force."""
         assert self.memory.activation is not None
         self.own.proposal = None
-        model = proposal.model
-        why = f"version {model.version}: {proposal.why}"
-        return self._put(put_in_force(self.memory.activation, model, who=LEARNER, at=day, why=why), "model", self.name)
+        model, own = proposal.model, proposal.who == AUTHOR
+        why = f"version {model.version}: {proposal.why}" if own else proposal.why
+        following = put_in_force(self.memory.activation, model, who=proposal.who, at=day, why=why)
+        return self._put(following, "model" if own else "promote", self.name)
+
+    def _withdraw(self, at: int) -> list[Message]:
+        """Nothing is proposed any more. Where it was announced, whoever heard of it hears that it does not come."""
+        proposal, self.own.proposal = self.own.proposal, None
+        in_force = self.in_force.model
+        if proposal is None or not proposal.from_ or in_force is None:
+            return []
+        here = self.training.labels(self.share.latest(self.memory.state.learned))
+        changes = by_number(here, here, (*in_force.alive, *proposal.model.alive), in_force.alive)
+        return self.describe(in_force, changes, at, at, withdrawn=proposal.model.version)
 
     # --- orders
 
     def promote(self, order: control.Order, model: ModelVersion) -> Answered:
-        """Puts a version in force that was made before. One that the learner did not just propose is held on to."""
+        """Puts a version in force that was made before. One that the learner did not just propose is held on to.
+
+        A promoted one is announced first, as the learner's are, unless it is to be taken at once. A rollback never
+        waits: what it brings back is known, and what it takes back may do harm.
+        """
         current, own = self.in_force, self.own
         if model.feature_set_version != current.feature_set_version:
             return refusal(
@@ -145,29 +162,41 @@ class Tier:
             )
         if current.model == model:
             return Answered(f"version {model.version} is in force already")
-        proposal, own.proposal = own.proposal, None
+        proposal = own.proposal
         newest = order.kind == "promote" and proposal is not None and proposal.model == model
         own.state.held = not newest
+        held = "" if newest else "; nothing newer is published by itself until `stream-seg model thaw`"
         lineage = proposal.lineage if proposal and newest else None
+        waits = order.kind == "promote" and order.ramp == "walk" and current.model is not None
+        notice = self.training.rules.notice if waits else 0
+        if notice and proposal is not None and newest and proposal.from_:
+            return Answered(f"version {model.version} is announced for {rfc3339(proposal.from_)} already")
+        withdrawn = [] if newest else self._withdraw(order.at)
+        own.proposal = None
+        described = self.describe(model, lineage, order.at, order.at + notice)
+        if notice:
+            own.proposal = Proposal(model, 0.0, order.why, lineage or (), from_=order.at + notice, who=order.who)
+            said = f"version {model.version} is announced for {rfc3339(order.at + notice)}{held}"
+            return Answered(said, [*withdrawn, *described])
         assert self.memory.activation is not None
         following = put_in_force(
             self.memory.activation, model, who=order.who, at=order.at, why=order.why, ramp=order.ramp
         )
-        held = "" if newest else "; nothing newer is published by itself until `stream-seg model thaw`"
         said = f"version {model.version} is in force with activation {following.number}{held}"
-        described = self.describe(model, lineage, order.at, order.at)
         kind: Kind = "rollback" if order.kind == "rollback" else "promote"
-        return Answered(said, [*described, *self._put(following, kind, self.name)])
+        return Answered(said, [*withdrawn, *described, *self._put(following, kind, self.name)])
 
-    def hold(self, *, on: bool) -> Answered:
+    def hold(self, *, on: bool, at: int) -> Answered:
         """Learning goes on; whether versions are published by themselves is a person's choice."""
-        own = self.own
+        own, proposal = self.own, self.own.proposal
         own.state.held = on
-        if on and own.proposal is not None:
-            own.proposal = msgspec.structs.replace(own.proposal, from_=0)
-        return Answered(
-            "learning goes on, no version is published by itself" if on else "versions are published by themselves"
-        )
+        if not on:
+            return Answered("versions are published by themselves")
+        said: Sequence[Message] = ()
+        if proposal is not None and proposal.who == AUTHOR:
+            said = self._withdraw(at)
+            own.proposal = msgspec.structs.replace(proposal, from_=0)
+        return Answered("learning goes on, no version is published by itself", said)
 
     def retrain(self, order: control.Order) -> Answered:
         """A refit now, on what was learned up to the last boundary; proposed however little better it is."""
@@ -175,7 +204,7 @@ class Tier:
         if self.training.learner is None or not self.share.members:
             return refusal("there is no learner yet; it begins once enough customers are known")
         self.training.retrain(day)
-        messages = self._propose(day, f"{order.who} asked for it: {order.why}")
+        messages = [*self._withdraw(order.at), *self._propose(day, f"{order.who} asked for it: {order.why}")]
         standing = "proposed and waits" if self.own.proposal is not None else "in force"
         return Answered(f"version {self.memory.state.versions} is {standing}", messages)
 
@@ -184,8 +213,9 @@ class Tier:
         model = self.in_force.model
         if model is None:
             return []
-        here = self.training.labels(self.share.latest(self.memory.state.learned))
-        return self.describe(model, by_number(here, here, model.alive, ()), at, at, ended=True)
+        here, proposal = self.training.labels(self.share.latest(self.memory.state.learned)), self.own.proposal
+        announced = proposal.model.alive if proposal is not None and proposal.from_ else ()
+        return self.describe(model, by_number(here, here, (*model.alive, *announced), ()), at, at, ended=True)
 
     def describe(
         self,
@@ -196,15 +226,19 @@ class Tier:
         *,
         again: bool = False,
         ended: bool = False,
+        withdrawn: int | None = None,
     ) -> list[Message]:
         """What the segments of a version mean; without a lineage it is by their numbers.
 
-        again: nothing changed; ended: nobody is in any of them from now on.
+        again: nothing changed; ended: nobody is in any of them from now on; withdrawn: the version that was announced
+        instead and does not come.
         """
         in_force = self.in_force.model
         training, samples = self.training, self.share.latest(self.memory.state.learned)
         before = training.labels(samples)
-        after = np.full(len(samples), -1) if ended else training.labels_under(model, samples)
+        after = before if model == in_force else training.labels_under(model, samples)
+        if ended:
+            after = np.full(len(samples), -1)
         if lineage is None:
             lineage = by_number(before, after, in_force.alive if in_force else (), model.alive)
         tier, day = self.own.state, self.memory.state.learned
@@ -220,8 +254,10 @@ class Tier:
             active=np.array([s.last_event > day - MONTH for s in samples], np.bool_),
             settled=np.array([0 < s.since <= day - MONTH for s in samples if old_enough], np.bool_),
             moved=moved_lately(tier),
+            again=again,
+            withdrawn=withdrawn,
         )
-        return definition_messages(told, tier.history, announced=announced, active_from=active_from, again=again)
+        return definition_messages(told, tier.history, announced=announced, active_from=active_from)
 
 
 def refusal(why: str) -> Answered:

@@ -69,7 +69,7 @@ class Training:
     def _begin(self, day: int) -> str | None:
         """The first segments, once enough different customers are known and new features have filled."""
         state, latest = self.state, self.table.latest(day)
-        if len(latest) < max(self.rules.warm_start, self.rules.k) or day < state.ready:
+        if len(latest) < max(min(self.rules.warm_start, self.rules.table), self.rules.k) or day < state.ready:
             return None
         state.low, state.high = [], []
         table = self._unclipped(latest)

@@ -53,6 +53,8 @@ class Described:
     active         (customers,) who did something in the last 30 days
     settled        (customers,) who has been in one segment for 30 days or more; empty: too early to tell
     moved          (from, to) -> how many of them moved so in the last 30 days
+    again          nothing changed, its customers are others by now
+    withdrawn      the version that was announced and does not come; None: it is not about one
     """
 
     model: ModelVersion
@@ -65,15 +67,16 @@ class Described:
     active: Bools
     settled: Bools
     moved: Mapping[tuple[int, int], int]
+    again: bool = False
+    withdrawn: int | None = None
 
 
 def definition_messages(
-    told: Described, history: dict[int, list[Happened]], *, announced: int, active_from: int, again: bool = False
+    told: Described, history: dict[int, list[Happened]], *, announced: int, active_from: int
 ) -> list[Message]:
     """What each segment of a version means, and of those that it ends what became of them.
 
-    announced, active_from: ms. `history` of each segment grows (changed in place), unless this is said `again`, because
-    its customers are others by now.
+    announced, active_from: ms. `history` of each segment grows (changed in place), unless nothing changed.
     """
     levers = {lever.segment: lever for lever in told.definition.levers}
     names = dict(enumerate(told.model.segments)) | {n: lever.name for n, lever in levers.items() if lever.name}
@@ -83,7 +86,7 @@ def definition_messages(
         number, past = change.segment, history.setdefault(change.segment, [])
         name = names.get(number) or last.get(number, f"segment {number}")
         at = rfc3339(announced)
-        if not again:
+        if not told.again:
             past.append(Happened(at, change.kind, told.model.version, name, [str(n) for n in change.of] or None))
             del past[:-KEPT]
         lever = levers.get(number)
@@ -94,9 +97,7 @@ def definition_messages(
             "segment": str(number),
             "name": name,
             "description": _description(name, size, told),
-            "what_changed": "nothing; its customers were measured again"
-            if again
-            else _what_changed(change, names, last),
+            "what_changed": _words(change, names, last, told),
             "customers_affected": change.customers,
             "size": size,
             "share": round(size / len(told.raw), 6) if len(told.raw) else 0.0,
@@ -117,6 +118,8 @@ def definition_messages(
         }
         key = f"{told.model.tier}:{number}"
         id_ = f"{key}:{told.model.version}:{announced}"
+        if told.withdrawn is not None:
+            id_ += f":{told.withdrawn}"
         headers = cloud_event("segment-definition", id_, told.definition.name, at, key.encode())
         messages.append(Message(DEFINITIONS, key.encode(), orjson.dumps(body), headers))
     return messages
@@ -131,6 +134,15 @@ def _description(name: str, size: int, told: Described) -> str:
     if not len(told.raw):
         return f"{name[:1].upper()}{name[1:]}."
     return f"{name[:1].upper()}{name[1:]}: {size / len(told.raw):.0%} of the customers learned from."
+
+
+def _words(change: Change, names: dict[int, str], last: dict[int, str], told: Described) -> str:
+    if told.again:
+        return "nothing; its customers were measured again"
+    if told.withdrawn is None:
+        return _what_changed(change, names, last)
+    ends = "it never came into force" if change.kind == "retired" else "this one stays as it is"
+    return f"version {told.withdrawn}, which was announced, does not come: {ends}"
 
 
 def _what_changed(change: Change, names: dict[int, str], last: dict[int, str]) -> str:

@@ -240,6 +240,12 @@ def test_on_changed_features_the_old_model_cannot_be_used_by_accident(kept: int)
     assert trainer.model.columns == tuple(feature.name for feature in features)
 
 
+def test_a_full_table_is_enough_to_begin_with() -> None:
+    trainer = Trainer(msgspec.structs.replace(LEARNING, table=100, warm_start=500))
+    trainer.days(3, grouped(), customers=300)
+    assert trainer.model.samples == 100
+
+
 @pytest.mark.parametrize("customers", [120, 600])
 def test_a_customer_of_1e300_and_a_constant_feature_break_nothing(customers: int) -> None:
     rules = msgspec.structs.replace(LEARNING, warm_start=100)
