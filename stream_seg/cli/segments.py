@@ -21,6 +21,9 @@ def register(app: typer.Typer) -> None:
 def segments(context: typer.Context, config: ConfigFile = DEFAULT_CONFIG, *, json: Json = False) -> None:
     """Shows who is here: each segment with its name, size, share, lever and profile.
 
+    "active" is the share who did something in the last 30 days, "stayed" the share that stayed of those who were there
+    30 days ago or left since: of the customers learned from. --json has medians, quartiles, categories and flows too.
+
     A profile is the mean of the segment's customers in the features' own units, as the segment's definition says. Where
     the definition cannot be read, it is the model's centre.
 
@@ -46,13 +49,16 @@ def rendered(answer: "SegmentsAnswer") -> str:
     here = answer["segments"]
     if here:
         tiers = len({one["tier"] for one in here}) > 1
-        rows = [("segment", "name", *(["tier"] if tiers else []), "customers", "share", "lever", "owner", "question")]
+        sizes = ("customers", "share", "active", "stayed")
+        rows = [("segment", "name", *(["tier"] if tiers else []), *sizes, "lever", "owner", "question")]
         for one in here:
-            size = (f"{one['customers']:,}", f"{one['share']:.1%}")
+            told = one["learned_from"]
+            lately = [_percent(told[key] if told else None) for key in ("reach", "stability")]
+            size = (f"{one['customers']:,}", f"{one['share']:.1%}", *lately)
             declared = (one["lever"] or "–", one["owner"] or "–", one["question"] or "–")
             tier = [one["tier"]] if tiers else []
             rows.append((str(one["segment"]), one["name"], *tier, *size, *declared))
-        parts.append(table(rows, right=[0, 2 + tiers, 3 + tiers]))
+        parts.append(table(rows, right=[0, *range(2 + tiers, 6 + tiers)]))
         names = list(dict.fromkeys(name for one in here for name in one["profile"]))
         title = "centre" if answer.get("profiles_from") == "centres" else "profile"
         profile = [(title, *(str(one["segment"]) for one in here))]
@@ -64,3 +70,7 @@ def rendered(answer: "SegmentsAnswer") -> str:
         returned = f"{back.get('1d', 0):,} went back to the segment before within a day, {back.get('7d', 0):,} within 7"
         parts.append(f"movements: {causes}; {returned}")
     return "\n\n".join(parts)
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.0%}"

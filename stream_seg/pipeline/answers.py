@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 
 class FeatureValue(TypedDict):
@@ -124,10 +124,27 @@ class WhoAnswer(TypedDict):
     ranked: list[Ranked]
 
 
+class LearnedFrom(TypedDict):
+    """What a segment's customers are like, of those learned from, when its definition was told last (`as_of`).
+
+    size, reach, stability, moved_in, moved_out, measures (there: profile), categories   as in ``segment-definitions``
+    """
+
+    size: int
+    reach: float | None
+    stability: float | None
+    moved_in: dict[str, int]
+    moved_out: dict[str, int]
+    measures: dict[str, Any]
+    categories: dict[str, Any]
+    as_of: str
+
+
 class SegmentAnswer(TypedDict):
     """One segment: its customers, its share of the labelled ones, its profile (feature -> value in raw units).
 
     lever, owner, question   as declared; a segment without a lever is academic
+    learned_from             more of what its definition says; None where `profiles_from` is not ``definitions``
     """
 
     segment: int
@@ -136,6 +153,7 @@ class SegmentAnswer(TypedDict):
     customers: int
     share: float
     profile: dict[str, float]
+    learned_from: LearnedFrom | None
     lever: str | None
     owner: str | None
     question: str | None

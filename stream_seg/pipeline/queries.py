@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,15 @@ from stream_seg.core.naming import phrase
 from stream_seg.core.profile import category_of
 from stream_seg.core.reasons import explain
 from stream_seg.core.record import ADOPTED, ALIVE, INCARNATION, LAST_EVENT, SEGMENT, SINCE, TIER, TIME
-from stream_seg.pipeline.answers import CustomerAnswer, FeatureValue, Move, Reason, SegmentAnswer, SegmentsAnswer
+from stream_seg.pipeline.answers import (
+    CustomerAnswer,
+    FeatureValue,
+    LearnedFrom,
+    Move,
+    Reason,
+    SegmentAnswer,
+    SegmentsAnswer,
+)
 from stream_seg.pipeline.label_state import Memory
 from stream_seg.pipeline.outcome import remembered
 from stream_seg.pipeline.owner import GUARD
@@ -160,7 +169,7 @@ def _move(entry: bytes) -> Move:
 
 
 def segments_answer(
-    partitions: Sequence[PartitionFacts], definitions: Mapping[int, Mapping[str, object]] | None = None
+    partitions: Sequence[PartitionFacts], definitions: Mapping[int, Mapping[str, Any]] | None = None
 ) -> SegmentsAnswer:
     """Who is here, over all partitions.
 
@@ -207,29 +216,37 @@ def _tier_of(segment: int, tiers: Sequence[Activation]) -> Activation:
     return known[0] if known else tiers[0]
 
 
-def _described(
-    tiers: Sequence[Activation], definitions: Mapping[int, Mapping[str, object]]
-) -> dict[int, dict[str, float]]:
-    """The profiles of all segments of these very models, or none."""
+def _described(tiers: Sequence[Activation], definitions: Mapping[int, Mapping[str, Any]]) -> dict[int, LearnedFrom]:
+    """What the definitions say of all segments of these very models, or nothing."""
     of = {n: tier.model.version for tier in tiers if tier.model is not None for n in tier.alive}
     if any(n not in definitions or definitions[n]["model_version"] != version for n, version in of.items()):
         return {}
-    profiles: dict[int, dict[str, float]] = {}
-    for n in of:
-        told = definitions[n]["profile"]
-        assert isinstance(told, dict)  # by its contract
-        profiles[n] = {name: float(entry["center"]) for name, entry in told.items() if entry["center"] is not None}
-    return profiles
+    return {
+        n: LearnedFrom(
+            size=told["size"],
+            reach=told["reach"],
+            stability=told["stability"],
+            moved_in=told["moved_in"],
+            moved_out=told["moved_out"],
+            measures=told["profile"],
+            categories=told["categories"],
+            as_of=told["announced_at"],
+        )
+        for n in of
+        for told in [definitions[n]]
+    }
 
 
 def _segment(
-    number: int, customers: int, labelled: int, activation: Activation, described: Mapping[int, dict[str, float]]
+    number: int, customers: int, labelled: int, activation: Activation, described: Mapping[int, LearnedFrom]
 ) -> SegmentAnswer:
     lever = next((one for one in activation.definition.levers if one.segment == number), None)
-    model = activation.model
-    known = model is not None and number in model.alive
-    profile = described.get(number, {})
-    if model is not None and known and not profile:
+    model, told = activation.model, described.get(number)
+    profile = dict[str, float]()
+    if told is not None:
+        centers = {name: one["center"] for name, one in told["measures"].items()}
+        profile = {name: float(center) for name, center in centers.items() if center is not None}
+    if model is not None and number in model.alive and not profile:
         profile = centre_in_real_units(activation, number)
     return SegmentAnswer(
         segment=number,
@@ -238,6 +255,7 @@ def _segment(
         customers=customers,
         share=round(customers / labelled, 6) if labelled else 0.0,
         profile=profile,
+        learned_from=told,
         lever=lever.lever if lever else None,
         owner=lever.owner if lever else None,
         question=lever.question if lever else None,

@@ -102,7 +102,7 @@ def definition_messages(
             "size": size,
             "share": round(size / len(told.raw), 6) if len(told.raw) else 0.0,
             "reach": _share(told.active, here),
-            "stability": _share(told.settled, here) if len(told.settled) else None,
+            "stability": _stability(number, here, told),
             "profile": measures(columns, told.raw[here], told.raw, told.raw[before]),
             "categories": categories(columns, told.raw[here], told.raw),
             "moved_in": {str(a): n for (a, b), n in sorted(told.moved.items()) if b == number},
@@ -123,6 +123,15 @@ def definition_messages(
         headers = cloud_event("segment-definition", id_, told.definition.name, at, key.encode())
         messages.append(Message(DEFINITIONS, key.encode(), orjson.dumps(body), headers))
     return messages
+
+
+def _stability(number: int, here: Bools, told: Described) -> float | None:
+    """Of those who were in a segment for the last 30 days or left it meanwhile, the share that stayed."""
+    if not len(told.settled):
+        return None
+    stayed = int(told.settled[here].sum())
+    left = sum(customers for (old, _), customers in told.moved.items() if old == number)
+    return round(stayed / (stayed + left), 6) if stayed or left else None
 
 
 def _share(of: Bools, among: Bools) -> float | None:

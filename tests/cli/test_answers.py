@@ -44,6 +44,16 @@ HERE: SegmentsAnswer = {
             "customers": 1204,
             "share": 0.602,
             "profile": {"orders_30d": 12.4, "silence": 86400.0},
+            "learned_from": {
+                "size": 900,
+                "reach": 0.914,
+                "stability": 0.75,
+                "moved_in": {"1": 40},
+                "moved_out": {"1": 200},
+                "measures": {},
+                "categories": {},
+                "as_of": "2017-03-12T00:00:00.000Z",
+            },
             "lever": "early access",
             "owner": None,
             "question": "Who comes back by itself?",
@@ -55,6 +65,7 @@ HERE: SegmentsAnswer = {
             "customers": 796,
             "share": 0.398,
             "profile": {"orders_30d": 0.0, "silence": 4233600.5},
+            "learned_from": None,
             "lever": None,
             "owner": None,
             "question": None,
@@ -190,9 +201,9 @@ def test_segments_are_shown_with_size_share_and_profiles_side_by_side() -> None:
         == """\
 2,010 customers, 10 without a segment; model 3
 
-segment  name        customers  share  lever         owner  question
-      0  Regulars        1,204  60.2%  early access  –      Who comes back by itself?
-      1  Gone quiet        796  39.8%  –             –      –
+segment  name        customers  share  active  stayed  lever         owner  question
+      0  Regulars        1,204  60.2%     91%     75%  early access  –      Who comes back by itself?
+      1  Gone quiet        796  39.8%       –       –  –             –      –
 
 profile          0            1
 orders_30d    12.4            0

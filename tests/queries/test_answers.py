@@ -212,6 +212,17 @@ def test_profiles_are_the_definitions_of_the_model_in_force_outcomes_included(sh
         assert "items" in one["profile"]
 
 
+def test_what_the_definitions_say_beyond_the_means_is_told_too(shop: Shop) -> None:
+    for one in segments_answer(shop.facts(), shop.definitions)["segments"]:
+        told, learned_from = shop.definitions[one["segment"]], one["learned_from"]
+        assert learned_from is not None
+        same = ("size", "reach", "stability", "moved_in", "moved_out", "categories")
+        assert {key: value for key, value in learned_from.items() if key in same} == {key: told[key] for key in same}
+        assert learned_from["measures"] == told["profile"]
+        assert learned_from["as_of"] == told["announced_at"]
+    assert all(one["learned_from"] is None for one in segments_answer(shop.facts(), None)["segments"])
+
+
 def test_with_definitions_of_another_version_profiles_are_the_models_centres(shop: Shop) -> None:
     stale: dict[int, dict[str, Any]] = {n: one | {"model_version": 0} for n, one in shop.definitions.items()}
     for definitions in (stale, {0: shop.definitions[0]}, None):
