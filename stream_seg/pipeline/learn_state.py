@@ -86,6 +86,7 @@ class Proposal(msgspec.Struct, frozen=True):
     why       it was made; lineage: what it makes of the segments that there are
     numbers   of each centre as the learner has them, its segment
     who       put it forward: `AUTHOR`, or a person
+    labelled  customers of the table with a label; flows: (from, to, how many of them), the most first
     """
 
     model: ModelVersion
@@ -95,6 +96,8 @@ class Proposal(msgspec.Struct, frozen=True):
     from_: int = 0
     numbers: tuple[int, ...] = ()
     who: str = AUTHOR
+    labelled: int = 0
+    flows: tuple[tuple[int, int, int], ...] = ()
 
 
 class TierMemory:

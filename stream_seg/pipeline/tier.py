@@ -115,7 +115,7 @@ class Tier:
         held = self.own.state.held and in_force is not None
         if held or proposal.moves > rules.max_model_moves:
             self.own.proposal = proposal
-            return [*said, waiting_message(proposal.model, self.in_force, proposal.moves, held=held)]
+            return [*said, waiting_message(proposal.model, self.in_force, proposal.flows, proposal.labelled, held=held)]
         if rules.notice and in_force is not None:
             self.own.proposal = msgspec.structs.replace(proposal, from_=day + rules.notice)
             return [*said, *self.describe(proposal.model, proposal.lineage, day, day + rules.notice)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
@@ -52,8 +53,18 @@ def propose(training: Training, state: LearnState, day: int, why: str) -> Propos
         samples=len(samples),
         trained_at=day,
     ).sealed()
-    moves = _share_moved(z, fitted.centers, found.numbers, old, definition.margin)
-    return Proposal(model=model, moves=moves, why=why, lineage=found.changes, numbers=found.numbers)
+    flows = _flows(z, fitted.centers, found.numbers, old, definition.margin)
+    labelled = int(np.count_nonzero(old >= 0))
+    moves = flows.total() / labelled if labelled else 0.0
+    return Proposal(
+        model=model,
+        moves=moves,
+        why=why,
+        lineage=found.changes,
+        numbers=found.numbers,
+        labelled=labelled,
+        flows=tuple((*way, customers) for way, customers in sorted(flows.items(), key=lambda one: (-one[1], one[0]))),
+    )
 
 
 def _by_number(centers: Float64, numbers: Sequence[int]) -> tuple[tuple[float, ...], ...]:
@@ -62,19 +73,22 @@ def _by_number(centers: Float64, numbers: Sequence[int]) -> tuple[tuple[float, .
     return tuple(tuple(rows.get(number, ())) for number in range(max(numbers) + 1))
 
 
-def _share_moved(z: Float64, centers: Float64, numbers: Sequence[int], old: Int64, margin: float) -> float:
-    """Of the customers with a segment, the share that another one would be nearer to by the margin."""
+def _flows(z: Float64, centers: Float64, numbers: Sequence[int], old: Int64, margin: float) -> Counter[tuple[int, int]]:
+    """(from, to) -> of the customers with a segment, how many another one would be nearer to by the margin."""
     labelled = old >= 0
     if not labelled.any():
-        return 0.0
+        return Counter()
     row_of = np.full(int(old.max()) + 1, -1)
     for row, number in enumerate(numbers):
         if number < len(row_of):
             row_of[number] = row
     distances = ((z[labelled, None, :] - centers[None]) ** 2).sum(axis=2)
-    rows = row_of[old[labelled]]
+    was = old[labelled]
+    rows = row_of[was]
     own = np.where(rows >= 0, distances[np.arange(len(rows)), rows], np.inf)
-    return float(np.mean(distances.min(axis=1) < (1.0 - margin) * own))
+    moved = distances.min(axis=1) < (1.0 - margin) * own
+    to = np.array(numbers)[distances.argmin(axis=1)]
+    return Counter(zip(was[moved].tolist(), to[moved].tolist(), strict=True))
 
 
 def put_in_force(

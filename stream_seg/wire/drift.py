@@ -73,12 +73,21 @@ def _words(finding: Finding, group: dict[str, Any] | None, columns: Mapping[str,
     return f"{finding.value:.1%} of the customers fit no segment and are alike: {alike}"
 
 
-def waiting_message(model: ModelVersion, activation: Activation, moves: float, *, held: bool) -> Message:
-    """A version waits for a person: it would move more customers than it may, or publishing is frozen."""
+def waiting_message(
+    model: ModelVersion, activation: Activation, flows: Sequence[tuple[int, int, int]], labelled: int, *, held: bool
+) -> Message:
+    """A version waits for a person: it would move more customers than it may, or publishing is frozen.
+
+    flows: (from, to, customers) of the `labelled` customers learned from, the most first. Of all customers the share
+    is another, within two standard errors of a sample of so many nineteen times out of twenty.
+    """
+    moves = sum(customers for *_, customers in flows) / labelled if labelled else 0.0
+    error = 2.0 * (moves * (1.0 - moves) / labelled) ** 0.5 if labelled else 0.0
     most = activation.definition.learning.max_model_moves
     reason = "publishing is frozen" if held else f"more than the {most:.0%} that a version may move by itself"
     words = (
-        f"version {model.version} would move {moves:.1%} of the customers and waits ({reason}); "
+        f"version {model.version} would move {moves:.1%} ± {error:.1%} of the customers{_mostly(flows, labelled)} "
+        f"and waits ({reason}); "
         f"look at it with `stream-seg model diff {activation.model.version if activation.model else 0} "
         f"{model.version}`, put it in force with `stream-seg model promote {model.version}`"
     )
@@ -102,3 +111,13 @@ def waiting_message(model: ModelVersion, activation: Activation, moves: float, *
     id_ = f"{model.tier}:model_moves:{model.version}"
     headers = cloud_event("drift-metric", id_, activation.definition.name, at, model.tier.encode())
     return Message(DRIFT, model.tier.encode(), orjson.dumps(body), headers)
+
+
+def _mostly(flows: Sequence[tuple[int, int, int]], labelled: int) -> str:
+    """The ways that most would go.
+
+    >>> _mostly([(0, 3, 120), (2, 3, 40)], labelled=400)
+    ' (0 → 3: 30.0%, 2 → 3: 10.0%)'
+    """
+    said = [f"{old} → {new}: {customers / labelled:.1%}" for old, new, customers in flows[:NAMED]]
+    return f" ({', '.join(said)})" if said else ""

@@ -163,7 +163,7 @@ def test_what_learn_publishes_keeps_its_contracts() -> None:
     assert (model.topic, model.key) == ("models", b"all:1")
     assert refusals("output/models.v1", model.value) == []
     assert refused_headers(model) == []
-    waiting = waiting_message(MODEL, ACTIVATION, 0.31, held=False)
+    waiting = waiting_message(MODEL, ACTIVATION, [(0, 1, 25), (1, 0, 6)], 100, held=False)
     assert (waiting.topic, waiting.key) == ("drift-metrics", b"all")
     assert refusals("output/drift-metrics.v1", waiting.value) == []
     assert refused_headers(waiting) == []

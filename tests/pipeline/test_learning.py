@@ -163,7 +163,14 @@ def test_a_version_that_would_move_too_many_waits_and_says_so() -> None:
     assert waiting[0]["severity"] == "act"
     proposal = trainer.learn.memory.tiers["all"].proposal
     assert proposal is not None
-    assert f"stream-seg model promote {proposal.model.version}" in waiting[-1]["words"]
+    words = waiting[-1]["words"]
+    assert f"stream-seg model promote {proposal.model.version}" in words
+    assert sum(customers for *_, customers in proposal.flows) == round(proposal.moves * 120)
+    old, new, customers = proposal.flows[0]
+    error = 2 * (proposal.moves * (1 - proposal.moves) / 120) ** 0.5
+    assert (
+        f"would move {proposal.moves:.1%} ± {error:.1%} of the customers ({old} → {new}: {customers / 120:.1%}" in words
+    )
     assert len(trainer.said("models")) < 4  # not another one every day
 
 
