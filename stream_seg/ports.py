@@ -17,6 +17,7 @@ effect           does                                                        res
 `Commit`         commits an offset to the consumer group                     ``bool``: still the owner?
 `Committed`      the group's committed offset, the log's first and next      `LogRange`
 `Passed`         waits until LEARN is done with everything up to an instant  ``None``
+`Ahead`          looks further on in a log for its first activation          ``Record | None``
 ===============  ==========================================================  ==========================
 """
 
@@ -248,7 +249,16 @@ class Passed:
     through: int
 
 
-Effect: TypeAlias = Claim | Load | Write | ReadOutbox | Trim | Publish | Commit | Committed | Passed
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """Finds the first activation of a log from `offset` on; None: there is none up to the log's end of now."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+Effect: TypeAlias = Claim | Load | Write | ReadOutbox | Trim | Publish | Commit | Committed | Passed | Ahead
 T = TypeVar("T")
 # What comes back depends on the effect (table above); a Protocol per effect would not make the yield typed.
 Step: TypeAlias = Generator[Effect, Any, T]

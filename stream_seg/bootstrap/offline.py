@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -37,7 +38,6 @@ from stream_seg.wire import control
 Form: TypeAlias = Literal["csv", "parquet", "ndjson", "kafka"]
 Tell: TypeAlias = Callable[[str, int, "int | None"], None]
 READING, REPLAYING = "reading", "replaying"
-MOST_BEFORE_ACTIVATION = 200_000  # records held back while no activation has been met
 
 
 def run_replay(
@@ -195,7 +195,14 @@ def _followed(
 ) -> dict[str, Any]:
     topic, guard, partitions = parts[0].topic, parts[0].guard, parts[0].partitions
     firsts = {part.partition: part.first for part in parts}
-    following = Following([LogRange(None, firsts.get(p, 0), parts[0].end, guard) for p in range(partitions)])
+
+    def ahead(partition: int, offset: int) -> Record | None:
+        part = next(part for part in parts if part.partition == partition)
+        rest = _until(read_part(replace(part, first=offset)), start, end)
+        return next((record for records in rest for record in records if control.activates(record)), None)
+
+    logs = [LogRange(None, firsts.get(p, 0), parts[0].end, guard) for p in range(partitions)]
+    following = Following(logs, ahead=ahead)
     models: set[int] = set()
     count = 0
 
@@ -203,7 +210,7 @@ def _followed(
         return f"{topic}:{partition}:{offset}"
 
     for part in parts:
-        for records in _ready(_until(read_part(part), start, end)):
+        for records in _until(read_part(part), start, end):
             following.process(part.partition, records)
             kinds = [control.kind_of(record) for record in records]
             count += kinds.count(None)
@@ -229,23 +236,6 @@ def _until(batches: Iterator[Sequence[Record]], start: int | None, end: int | No
             yield wanted
         if stop < len(batch):
             return
-
-
-def _ready(batches: Iterator[Sequence[Record]]) -> Iterator[Sequence[Record]]:
-    """Holds records back until an activation is among them: the first one also holds for what came before it."""
-    held: list[Record] = []
-    found = False
-    for batch in batches:
-        found = found or any(control.kind_of(record) == control.ACTIVATE for record in batch)
-        if found and not held:
-            yield batch
-            continue
-        held += batch
-        if found or len(held) > MOST_BEFORE_ACTIVATION:
-            yield held
-            held = []
-    if held:
-        yield held
 
 
 # --- the figures

@@ -8,11 +8,13 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Literal, NoReturn
 
 from stream_seg.adapters.embedded.idempotence import teach_init_producer_id
 from stream_seg.adapters.kafka.admin import Admin
 from stream_seg.adapters.kafka.partitions import PartitionHandler
+from stream_seg.adapters.kafka.ranges import Asked, first_of, ranges
 from stream_seg.adapters.kafka.stage import StageApp, StageSettings, run_and_exit
 from stream_seg.adapters.kafka.topics import group_name, topic_name
 from stream_seg.adapters.kafka.transport import BatchSettings
@@ -23,11 +25,11 @@ from stream_seg.config import Config
 from stream_seg.pipeline.label import Labeller
 from stream_seg.pipeline.label_settings import LabelSettings
 from stream_seg.pipeline.owner import check_guard
-from stream_seg.ports import LogRange, Message, Slot
+from stream_seg.ports import LogRange, Message, Record, Slot
 from stream_seg.runtime.effects import Effects
 from stream_seg.runtime.partition import LivePartition, Work
 from stream_seg.runtime.watch import SourceWatch
-from stream_seg.wire.control import TICK, control
+from stream_seg.wire.control import TICK, activates, control
 
 EMBEDDED_POLL_MS = 20  # the embedded broker wakes a waiting fetch late
 GARBAGE = 50_000, 20, 100  # what lives as long as a batch is not looked through while it is worked on
@@ -46,7 +48,9 @@ class Handlers:
         self._outbox_limit = config.run.outbox_limit
 
     def partition(self, topic: str, partition: int) -> PartitionHandler:
-        effects = Effects(self._slots, self._producer, self._log_range_of(topic))
+        effects = Effects(
+            self._slots, self._producer, self._log_range_of(topic), ahead=partial(self._first_activation, topic)
+        )
         return LivePartition(
             self._work(partition),
             effects,
@@ -83,6 +87,11 @@ class Handlers:
             return replace(found, next=sys.maxsize) if self._embedded else found
 
         return log_range  # type: ignore[return-value]  # a coroutine function is awaited the same
+
+    async def _first_activation(self, topic: str, partition: int, offset: int) -> Record | None:
+        broker = broker_of(self._config.kafka)
+        (part,) = await ranges(broker, Asked(topic, partition, offset))
+        return await first_of(broker, part, activates)
 
 
 def _clock() -> Iterator[int]:

@@ -20,7 +20,7 @@ from stream_seg.pipeline.label_settings import LabelSettings
 from stream_seg.pipeline.label_state import Memory, offset_in
 from stream_seg.pipeline.owner import SlotOwner
 from stream_seg.pipeline.silence import Silence
-from stream_seg.ports import Publish, Record, Slot, Step
+from stream_seg.ports import Ahead, Publish, Record, Slot, Step
 from stream_seg.wire import control
 from stream_seg.wire.dead_letters import late_event
 
@@ -69,19 +69,21 @@ class Labeller:
         return self.memory.state.offset
 
     def _find_first(self, records: Sequence[Record]) -> Step[None]:
-        """The first activation of a log also holds for the events that arrived before it."""
+        """The first activation of a log also holds for the events that arrived before it, however many they are."""
         if self.memory.in_use:
             return
-        for _, record in control.with_headers(records):
-            if control.kind_of(record) == control.ACTIVATE:
-                self.memory.activate(control.activation(record))
-                self._compile()
-                yield from self.owner.write(meta=self.memory.changed())
-                return
-        raise Stop(
-            f"{self.owner.topic} partition {self.partition} has {len(records)} records and no activation among them; "
-            "run `stream-seg apply` before producing events"
-        )
+        first = next((record for _, record in control.with_headers(records) if control.activates(record)), None)
+        if first is None:
+            after = records[-1].offset + 1
+            first = yield Ahead(self.owner.topic, self.partition, after)
+        if first is None:
+            raise Stop(
+                f"{self.owner.topic} partition {self.partition} has records from {records[0].offset} on and no "
+                "activation among them; put a definition in force: `stream-seg apply`"
+            )
+        self.memory.activate(control.activation(first))
+        self._compile()
+        yield from self.owner.write(meta=self.memory.changed())
 
     def _runs(self, records: Sequence[Record]) -> Iterator[tuple[Sequence[Record], Record | None]]:
         """Cuts a batch before every record that changes the rules, and where one call would write too many customers.

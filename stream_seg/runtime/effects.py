@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from stream_seg.errors import StreamSegError, Unavailable
 from stream_seg.ports import (
+    Ahead,
     Claim,
     Commit,
     Committed,
@@ -19,6 +20,7 @@ from stream_seg.ports import (
     Passed,
     Publish,
     ReadOutbox,
+    Record,
     Step,
     Trim,
     Write,
@@ -56,11 +58,13 @@ class Effects:
         publisher: Publisher,
         log_range: Callable[[int], Awaitable[LogRange]],
         passed: Callable[[int], Awaitable[None]] | None = None,
+        ahead: Callable[[int, int], Awaitable[Record | None]] | None = None,
     ) -> None:
         self._slots = slots
         self._publisher = publisher
         self._log_range = log_range
         self._passed = passed
+        self._ahead = ahead
         self.commit: Callable[[int], Awaitable[bool]] | None = None
         self.decided: Callable[[], None] = lambda: None
 
@@ -110,3 +114,6 @@ class Effects:
             case Passed():
                 assert self._passed is not None, "only a feeder waits for LEARN"
                 return await self._passed(effect.through)
+            case Ahead():
+                assert self._ahead is not None, "only LABEL looks ahead"
+                return await self._ahead(effect.partition, effect.offset)

@@ -102,6 +102,11 @@ def kind_of(record: Record) -> str | None:
     return None
 
 
+def activates(record: Record) -> bool:
+    """Whether a record puts an activation in force."""
+    return kind_of(record) == ACTIVATE
+
+
 def with_headers(records: Sequence[Record]) -> list[tuple[int, Record]]:
     """The records that may be ours, each with its position: product events that producers wrote have no headers."""
     return [(i, record) for i, record in enumerate(records) if record.headers]

@@ -46,6 +46,9 @@ class Oracle:
 
     def label(self, records: Sequence[Record]) -> None:
         """Follows an events log."""
+        for r in records:  # it looks ahead in its log
+            stamped: dict[str, Any] = {"timestamp": r.timestamp, "timestamp_type": r.timestamp_type}
+            self.log.append("events", r.key, r.value, r.headers, partition=r.partition, **stamped)
         for partition in range(self._stack.partitions):
             labeller = Labeller("events", partition, LabelSettings(origin="replay"), repeat(YEAR_2100))
             self._follow(labeller, "events", [r for r in records if r.partition == partition])

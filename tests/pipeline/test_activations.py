@@ -15,7 +15,7 @@ from stream_seg.errors import Stop
 from stream_seg.wire import control
 from tests.core import drawing
 from tests.core.drawing import START
-from tests.pipeline.partition import Log, Partition
+from tests.pipeline.partition import EVENTS, Log, Partition
 from tests.pipeline.plots import FAR
 
 VISITS = Feature(name="visits", aggregate="count", window=8 * DAY)
@@ -61,6 +61,28 @@ def test_the_first_model_labels_everybody_at_once_and_a_later_one_at_their_next_
     assert moves(partition)[1:] == []
     partition.run([log.control("tick", None, later)])
     assert moves(partition)[1:] == [("ann", "0", "1", "model")]
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_the_first_activation_holds_for_everything_before_it_however_many_batches_that_is(size: int) -> None:
+    log, partition = Log(), Partition()
+    for n in range(10):
+        log.event("ann", START + n, START + n, {"event": "Paid"})
+    log.activate(activation(1, 1.0, 9.0), START + 10)
+    for record in log.records:
+        partition.log.append(EVENTS, record.key, record.value, record.headers, timestamp=record.timestamp)
+    for at in range(0, len(log.records), size):
+        partition.world.run(partition.labeller.process(log.records[at : at + size]))
+    partition.world.run(partition.labeller.owner.relay())
+    assert partition.labeller.memory.state.accepted == 10
+    assert moves(partition) == [("ann", None, "0", "event"), ("ann", "0", "1", "event")]
+
+
+def test_without_any_activation_a_partition_stops_and_says_what_to_do() -> None:
+    log, partition = Log(), Partition()
+    log.event("ann", START, START, {"event": "Paid"})
+    with pytest.raises(Stop, match=r"from 0 on and no activation among them; .* `stream-seg apply`"):
+        partition.run(log.records)
 
 
 def test_with_a_ramp_of_now_nobody_waits_for_a_visit() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from stream_seg.adapters.kafka.admin import Admin
 from stream_seg.adapters.kafka.connection import Broker, kafka_errors
 from stream_seg.errors import Stop
+from stream_seg.ports import Record
 
 POLL_MS = 200
 QUIET_POLLS = 10  # polls without a record after which a log whose end cannot be reached (an open transaction) is read
@@ -93,6 +94,20 @@ def records_of(broker: Broker, part: Range) -> Iterator[Sequence[ConsumerRecord]
                 yield records
         finally:
             runner.run(reader.stop())
+
+
+async def first_of(broker: Broker, part: Range, wanted: Callable[[Record], bool]) -> ConsumerRecord | None:
+    """The first record of a range that is wanted; None: there is none. Raises `Unavailable` or `Stop`."""
+    reader = _Reader(broker, part)
+    try:
+        await reader.start()
+        while records := await reader.next():
+            found = next((record for record in records if wanted(record)), None)
+            if found is not None:
+                return found
+        return None
+    finally:
+        await reader.stop()
 
 
 class _Reader:

@@ -8,7 +8,8 @@ import msgspec
 
 from stream_seg.core.hashing import partition_of
 from stream_seg.errors import StateLost, Stop
-from stream_seg.ports import Commit, Committed, LogRange, Publish
+from stream_seg.ports import Ahead, Commit, Committed, LogRange, Publish
+from stream_seg.wire import control
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from stream_seg.ports import Headers
 
 LOG_APPEND_TIME = 1
-LogEffect = Publish | Commit | Committed
+LogEffect = Publish | Commit | Committed | Ahead
 
 
 class LogRecord(msgspec.Struct, frozen=True, gc=False):
@@ -138,8 +139,10 @@ class MemoryLog:
     def execute(self, effect: Commit, member: Member) -> bool: ...
     @overload
     def execute(self, effect: Committed, member: Member) -> LogRange: ...
+    @overload
+    def execute(self, effect: Ahead, member: Member) -> LogRecord | None: ...
 
-    def execute(self, effect: LogEffect, member: Member) -> bool | LogRange | None:
+    def execute(self, effect: LogEffect, member: Member) -> bool | LogRange | LogRecord | None:
         """Runs one effect as `member` and gives its result. Anybody may publish, also a zombie: as in Kafka."""
         match effect:
             case Publish():
@@ -156,6 +159,9 @@ class MemoryLog:
                 committed = self._committed.get((member.group, effect.topic, effect.partition))
                 guard = f"{effect.topic}:{self.partitions(effect.topic)}:murmur2"
                 return LogRange(committed, records.first, records.next, guard)
+            case Ahead():
+                following = self.read(effect.topic, effect.partition, effect.offset)
+                return next((record for record in following if control.activates(record)), None)
 
     def _of(self, topic: str) -> list[_Partition]:
         if topic not in self._topics:

@@ -22,7 +22,7 @@ from stream_seg.pipeline.feed import TimedEvents, feed
 from stream_seg.pipeline.label import Labeller
 from stream_seg.pipeline.label_settings import LabelSettings
 from stream_seg.pipeline.learn import Learn, LearnSettings
-from stream_seg.ports import Commit, Committed, Effect, LogRange, Message, Passed, Publish, Record, Step
+from stream_seg.ports import Ahead, Commit, Committed, Effect, LogRange, Message, Passed, Publish, Record, Step
 from stream_seg.wire import control
 
 T = TypeVar("T")
@@ -139,16 +139,23 @@ class Replay:
 class Following:
     """LABEL over an events log as it is: its offsets, its times, its control records. LEARN's work is in the log.
 
-    logs  partition -> what it holds; `first` is where to begin, `guard` names the log
+    logs   partition -> what it holds; `first` is where to begin, `guard` names the log
+    ahead  (partition, offset) -> the first activation from there on, where a log begins with events
     """
 
-    def __init__(self, logs: Sequence[LogRange], *, now: int = YEAR_2100) -> None:
+    def __init__(
+        self,
+        logs: Sequence[LogRange],
+        *,
+        ahead: Callable[[int, int], Record | None] = lambda *_: None,
+        now: int = YEAR_2100,
+    ) -> None:
         self.log = MemoryLog(dict.fromkeys((*OUTPUTS, SAMPLES), 1), clock=lambda: now)
         self.slots = MemorySlots()
         # The log's times are what they are, whoever stamped them.
         settings = LabelSettings(origin=GROUP, group=GROUP, trust_timestamps=True)
         self.labels = [Labeller(EVENTS, p, settings, repeat(now)) for p in range(len(logs))]
-        self._worlds = [_Log(self.log, self.slots, log) for log in logs]
+        self._worlds = [_Log(self.log, self.slots, log, ahead) for log in logs]
         self._outputs = Outputs(self.log)
         for labeller, world in zip(self.labels, self._worlds, strict=True):
             world.run(labeller.open())
@@ -184,9 +191,12 @@ class Outputs:
 class _Log(MemoryWorld):
     """The world of one partition's only reader, over a log that is elsewhere."""
 
-    def __init__(self, outputs: MemoryLog, slots: MemorySlots, log: LogRange) -> None:
+    def __init__(
+        self, outputs: MemoryLog, slots: MemorySlots, log: LogRange, ahead: Callable[[int, int], Record | None]
+    ) -> None:
         super().__init__(outputs, Member(GROUP), slots)
         self._log = log
+        self._ahead = ahead
 
     def execute(self, effect: Effect) -> Any:
         match effect:
@@ -194,5 +204,7 @@ class _Log(MemoryWorld):
                 return LogRange(None, self._log.first, self._log.next, self._log.guard)
             case Commit():
                 return True
+            case Ahead():
+                return self._ahead(effect.partition, effect.offset)
             case _:
                 return super().execute(effect)
