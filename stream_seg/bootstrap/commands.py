@@ -63,12 +63,13 @@ def _run(config: Config, stages: Sequence[Stage], workers: int, *, embedded: boo
     Supervisor(config.path, stages, workers, worker_environment(config), embedded=embedded).run()
 
 
-def apply(config: Config, *, why: str, who: str, dry_run: bool) -> dict[str, Any]:
+def apply(config: Config, *, why: str, who: str, dry_run: bool, wait: float) -> dict[str, Any]:
     """Puts the definition in force: one activation into every partition of the log.
 
+    A changed one is numbered by LEARN, whose answer is waited for, `wait` seconds at most.
     Returns ``{activation, feature_set_version, changes: [text], customers, dry_run}``.
     """
-    return asyncio.run(put_in_force(config, why=why, who=who, dry_run=dry_run))
+    return asyncio.run(put_in_force(config, why=why, who=who, dry_run=dry_run, wait=wait))
 
 
 def replay(

@@ -21,7 +21,7 @@ from stream_seg.core.definition import Definition, feature_set_version
 from stream_seg.errors import Stop
 from stream_seg.pipeline.label_state import Memory
 from stream_seg.ports import Message, Slot
-from stream_seg.wire.control import ACTIVATE, APPLY, Apply, control, kind_of
+from stream_seg.wire.control import ACTIVATE, Apply, control, kind_of
 
 EVENTS, SAMPLES = "events", "samples"
 LOOKED_AT = 100_000  # records at the beginning of a log: a first activation stands before all but a few events
@@ -75,7 +75,7 @@ async def _in_log(config: Config) -> bool:
     return False
 
 
-async def put_in_force(config: Config, *, why: str, who: str, dry_run: bool) -> dict[str, Any]:
+async def put_in_force(config: Config, *, why: str, who: str, dry_run: bool, wait: float) -> dict[str, Any]:
     """`stream-seg apply`: see `stream_seg.bootstrap.apply`."""
     current = await in_force(config)
     if current is None and await _in_log(config):
@@ -88,14 +88,15 @@ async def put_in_force(config: Config, *, why: str, who: str, dry_run: bool) -> 
     number = 1 if current is None else current.number + 1
     customers = await _customers(config) if current else 0
     other_sources = await _other_sources(config) if current else []
-    if changes and not dry_run:
-        if current is None:
+    if not dry_run:
+        named = await sources.configured(config) if other_sources else ()
+        also = sources.messages(named, await partitions(config, EVENTS))
+        if changes and current is None:
             await _first(config, who=who, why=why)
-        else:
-            await _changed(config, who=who, why=why)
-    if other_sources and not dry_run:
-        names = await sources.configured(config)
-        await publish(config, sources.messages(names, await partitions(config, EVENTS)))
+        elif changes:
+            number = await _changed(config, also, who=who, why=why, wait=wait)
+        elif also:
+            await publish(config, also)
     return {
         "activation": number if changes else (current.number if current else 0),
         "feature_set_version": version,
@@ -127,10 +128,12 @@ async def _other_sources(config: Config) -> list[str]:
     return sources.changes(await sources.recorded(config, await partitions(config, EVENTS)), names) if names else []
 
 
-async def _changed(config: Config, *, who: str, why: str) -> None:
-    """A wish to LEARN, which numbers it and writes it into every events partition."""
+async def _changed(config: Config, also: list[Message], *, who: str, why: str, wait: float) -> int:
+    """A wish to LEARN, which numbers it and writes it into every events partition. Returns the number."""
+    from stream_seg.bootstrap.answering import ask  # noqa: PLC0415  # with scipy, which no worker but LEARN loads
+
     wish = Apply(uuid4().hex, await partitions(config, EVENTS), config.definition, who, now(), why)
-    await publish(config, [control(SAMPLES, APPLY, wish, p) for p in range(await partitions(config, SAMPLES))])
+    return (await ask(config, wish, wait, also)).number
 
 
 async def publish(config: Config, messages: list[Message]) -> None:

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import msgspec
 
 from stream_seg.adapters.redis.inspection import RedisInspection
+from stream_seg.bootstrap.answering import LEARN
 from stream_seg.bootstrap.paging import log_partitions, pages
 from stream_seg.bootstrap.reading import whole_topic
 from stream_seg.config import Config
@@ -27,7 +28,6 @@ from stream_seg.wire.activations import ACTIVATIONS, read_activated
 from stream_seg.wire.output import MODELS
 
 PAGE = 500  # customers of one question to Redis: some hundred kilobytes at most
-LEARN = Slot("learn", 0)
 COMPARING = "comparing customers"
 Tell: TypeAlias = Callable[[str, int, "int | None"], None]  # what is being done, how much of it, of how much
 

@@ -1,27 +1,23 @@
-"""What people order of LEARN: into the samples log, and its answer out of the slot's state."""
+"""What people order of LEARN: which version they mean, and the order itself."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Literal, TypeAlias
 from uuid import uuid4
 
-from stream_seg.adapters.redis.inspection import RedisInspection
+from stream_seg.bootstrap.answering import ask
 from stream_seg.bootstrap.connect import now
-from stream_seg.bootstrap.definition import EVENTS, SAMPLES, partitions, publish
-from stream_seg.bootstrap.models import LEARN, registered
+from stream_seg.bootstrap.definition import EVENTS, partitions
+from stream_seg.bootstrap.models import registered
 from stream_seg.config import Config
 from stream_seg.core.definition import BASE
 from stream_seg.core.model import ModelVersion
-from stream_seg.errors import Stop, Unavailable
+from stream_seg.errors import Stop
 from stream_seg.pipeline.history import rolled_back_to
-from stream_seg.pipeline.learn_state import Memory, Request
 from stream_seg.pipeline.model_answers import OrderAnswer
 from stream_seg.pipeline.models import Registered
-from stream_seg.wire.control import ORDER, Order, control
-
-LOOK_AGAIN = 0.2  # seconds between two looks for LEARN's answer
+from stream_seg.wire.control import Order
 
 Ramp: TypeAlias = Literal["walk", "now"]
 Kind: TypeAlias = Literal["promote", "rollback", "freeze", "thaw", "retrain"]
@@ -78,37 +74,6 @@ async def _order(
     config: Config, kind: Kind, who: str, why: str, wait: float, model: ModelVersion | None, ramp: Ramp,
     tier: str | None,
 ) -> OrderAnswer:  # fmt: skip
-    inspection = RedisInspection(config.redis.connection_url, config.definition.name)
-    request = uuid4().hex
-    try:
-        if not await inspection.meta(LEARN):
-            raise Stop(
-                f"LEARN has never run on {config.definition.name!r}, and it alone decides about versions; start it: "
-                "stream-seg run --stages learn"
-            )
-        wish = Order(request, kind, await partitions(config, EVENTS), who, now(), why, tier, model, ramp)
-        await publish(config, [control(SAMPLES, ORDER, wish, p) for p in range(await partitions(config, SAMPLES))])
-        answer = await _answer(inspection, request, wait)
-    finally:
-        await inspection.close()
-    if answer is None:
-        raise Unavailable(
-            f"the order is in the log, and LEARN has not answered within {wait:g} seconds. It is not lost: it is "
-            "carried out once, as soon as LEARN comes to it. Look whether LEARN runs (stream-seg run), then "
-            "at what came of it (stream-seg model list); do not send it again"
-        )
-    if answer.refused:
-        raise Stop(answer.said)
-    return OrderAnswer(order=kind, version=model.version if model else None, request=request, answer=answer.said)
-
-
-async def _answer(inspection: RedisInspection, request: str, wait: float) -> Request | None:
-    give_up = time.monotonic() + wait
-    while True:
-        memory = Memory(await inspection.meta(LEARN), 0)
-        for one in memory.state.requests:
-            if one.id == request:
-                return one
-        if time.monotonic() >= give_up:
-            return None
-        await asyncio.sleep(LOOK_AGAIN)
+    wish = Order(uuid4().hex, kind, await partitions(config, EVENTS), who, now(), why, tier, model, ramp)
+    answer = await ask(config, wish, wait)
+    return OrderAnswer(order=kind, version=model.version if model else None, request=answer.id, answer=answer.said)

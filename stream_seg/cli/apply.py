@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from stream_seg.cli.options import Json, output, read_config
+from stream_seg.cli.options import WAIT, Json, Wait, output, read_config
 
 
 def register(app: typer.Typer) -> None:
@@ -27,12 +27,14 @@ def apply(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would do, and do nothing.", show_default=False)
     ] = False,
+    wait: Wait = WAIT,
     json: Json = False,
 ) -> None:
     """Puts a changed configuration in force, in every partition of the log, and says what it will do.
 
     Workers take features, segments, time and input from the log, never from a file: so all of them change at the same
-    record. New customers follow at once, known ones on their next daily visit.
+    record. New customers follow at once, known ones on their next daily visit. LEARN numbers a changed definition.
+    Exits with 1 where it does not answer; what is in the log is carried out once, however late.
 
     \b
     Examples:
@@ -45,6 +47,6 @@ def apply(
     settings = read_config(file)
     from stream_seg.bootstrap import commands as bootstrap
 
-    done = bootstrap.apply(settings, why=why, who=who or getpass.getuser(), dry_run=dry_run)
+    done = bootstrap.apply(settings, why=why, who=who or getpass.getuser(), dry_run=dry_run, wait=wait)
     lines = [str(change) for change in done.get("changes", [])] or ["Nothing changes."]
     out.result(done, "\n".join(lines))

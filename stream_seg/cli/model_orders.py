@@ -10,14 +10,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from stream_seg.cli.options import DEFAULT_CONFIG, ConfigFile, Json, output, read_config
+from stream_seg.cli.options import DEFAULT_CONFIG, WAIT, ConfigFile, Json, Wait, output, read_config
 
 Why = Annotated[str, typer.Option(metavar="TEXT", help="The reason; the history keeps it.")]
 WhyNot = Annotated[str | None, typer.Option(metavar="TEXT", help="The reason, if there is more to say.")]
 Who = Annotated[str | None, typer.Option(metavar="NAME", help="Who decided. Default: the user of this shell.")]
-Wait = Annotated[float, typer.Option(metavar="SECONDS", min=0, max=3600, help="So long for LEARN's answer.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", show_default=False)]
-WAIT = 60.0
 
 
 class Ramp(StrEnum):

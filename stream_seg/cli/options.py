@@ -18,6 +18,8 @@ ConfigFile = Annotated[
     Path,
     typer.Option("--config", "-c", metavar="FILE", envvar="STREAM_SEG_CONFIG", help="The configuration."),
 ]
+Wait = Annotated[float, typer.Option(metavar="SECONDS", min=0, max=3600, help="So long for LEARN's answer.")]
+WAIT = 60.0
 DEFAULT_CONFIG = Path("segmentation.yaml")
 
 

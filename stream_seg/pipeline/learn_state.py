@@ -39,11 +39,15 @@ class TierState(msgspec.Struct, array_like=True):
 
 
 class Request(msgspec.Struct, array_like=True, frozen=True):
-    """What a person asked for, and what came of it in words; `refused`: nothing did."""
+    """What a person asked for, and what came of it in words; `refused`: nothing did.
+
+    number  the activation that it brought; 0: none
+    """
 
     id: str
     said: str
     refused: bool = False
+    number: int = 0
 
 
 class LearnState(msgspec.Struct, array_like=True):

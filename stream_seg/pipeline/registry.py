@@ -68,8 +68,10 @@ class Registry:
     def changed(self, wish: control.Apply) -> list[Message]:
         """A changed definition: numbered, the old models kept at work until new ones are learned."""
         state, current = self.memory.state, self.memory.activation
-        if current is None or self._known(wish.request):
+        if self._known(wish.request):
             return []
+        if current is None:
+            return self._answer(wish.request, refusal("no definition is in force yet"))
         following = succeed(current, wish.definition, who=wish.who, at=wish.at, why=wish.why)
         names = {one.definition.tier for one in following.each}
         ended = [message for name, tier in self.tiers.items() if name not in names for message in tier.end(wish.at)]
@@ -85,7 +87,8 @@ class Registry:
                 if tier_before is not None and _begins_anew(tier_before.in_force.definition, one.definition):
                     tier_before.begin_anew()
         state.partitions = wish.partitions
-        self._answer(wish.request, Answered(f"activation {following.number} is in force"))
+        said = f"activation {following.number} is in force"
+        self._answer(wish.request, Answered(said, number=following.number))
         messages = [*ended, *self._activate(following, "definition", following.definition.tier)]
         if wish.definition.levers != current.definition.levers:
             for tier in self.tiers.values():
@@ -143,7 +146,8 @@ class Registry:
 
     def _answer(self, request: str, answered: Answered) -> list[Message]:
         state = self.memory.state
-        state.requests = [*state.requests[1 - REQUESTS :], Request(request, answered.said, answered.refused)]
+        answer = Request(request, answered.said, answered.refused, answered.number)
+        state.requests = [*state.requests[1 - REQUESTS :], answer]
         return list(answered.messages)
 
     def _activate(self, activation: Activation, kind: Kind, tier: str) -> list[Message]:

@@ -34,11 +34,12 @@ Activate = Callable[[Activation, Kind, str], list[Message]]
 
 
 class Answered(NamedTuple):
-    """What came of an order in one tier, in words, and what LEARN is to say."""
+    """What came of an order in one tier, in words, and what LEARN is to say; number: the activation that it brought."""
 
     said: str
     messages: Sequence[Message] = ()
     refused: bool = False
+    number: int = 0
 
 
 class Tier:
@@ -184,7 +185,8 @@ class Tier:
         )
         said = f"version {model.version} is in force with activation {following.number}{held}"
         kind: Kind = "rollback" if order.kind == "rollback" else "promote"
-        return Answered(said, [*withdrawn, *described, *self._put(following, kind, self.name)])
+        messages = [*withdrawn, *described, *self._put(following, kind, self.name)]
+        return Answered(said, messages, number=following.number)
 
     def hold(self, *, on: bool, at: int) -> Answered:
         """Learning goes on; whether versions are published by themselves is a person's choice."""

@@ -92,3 +92,20 @@ def test_a_changed_definition_is_announced_adopted_in_the_log_and_learned_anew(s
     again = stack.command("apply", str(file), "--why", "once more")
     assert again.process.wait(120) == 0
     assert "Nothing changes." in again.output()
+
+    # Nothing comes into force while LEARN is away, and nobody is told that it did. It does once LEARN is back.
+    further = stack.write(CHANGED.replace("margin: 0.2", "margin: 0.3"), "further.yaml")
+    alone = stack.command("apply", str(further), "--why", "wider", "--wait", "0")
+    assert alone.process.wait(120) == 1
+    assert "LEARN has not answered within 0 seconds. It is not lost" in alone.output()
+    label, learn = stack.start("label"), stack.start("learn")
+    stack.settle("learn", "label")
+    again = stack.command("apply", str(further), "--why", "once more")
+    assert again.process.wait(120) == 0
+    assert "Nothing changes." in again.output()
+    last = told(stack, "apply", str(file), "--why", "narrower after all")
+    stack.settle("learn", "label")
+    assert [label.stop(), learn.stop()] == [0, 0]
+    since = [activation(r) for r in stack.read("events") if kind_of(r) == "activate" and r.partition == 0]
+    numbers = {a.number: a.why for a in since}
+    assert [numbers[last["activation"] - 1], numbers[last["activation"]]] == ["wider", "narrower after all"]

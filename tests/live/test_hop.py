@@ -240,7 +240,7 @@ def _test_stalled_sources(kafka: KafkaServer, paused: Stack, mute: Stack) -> Non
     note = begin(mute.config, who="test", why="another run")
     assert note is not None
     assert f"source {mute.name}.app:0 goes" in note  # told of, and left to a person
-    assert apply(mute.config, why="app is gone", who="test", dry_run=False)["changes"] == [
+    assert apply(mute.config, why="app is gone", who="test", dry_run=False, wait=0)["changes"] == [
         f"source {mute.name}.app:0 goes: the clock waits for it no longer"
     ]
     for stack in (paused, mute):
@@ -303,4 +303,4 @@ def test_a_first_definition_is_written_once_however_many_hosts_start_at_once(sta
         assert begin(stack.config, who=host, why="first run") is None
     assert len(stack.read("events")) == PARTITIONS
     with pytest.raises(Stop, match="no worker has read it yet"):
-        apply(stack.config, why="again", who="test", dry_run=False)
+        apply(stack.config, why="again", who="test", dry_run=False, wait=0)

@@ -167,6 +167,16 @@ def test_an_order_before_any_definition_is_answered_too() -> None:
     assert (answer.said, answer.refused) == ("refused: no definition is in force yet", True)
 
 
+def test_so_is_a_changed_definition(shop: Shop) -> None:
+    memory = Memory({}, 0)
+    rules = shop.learn.activation.definition  # type: ignore[union-attr]  # it is in force there
+    registry = Registry(memory, Table(0, 1))
+    for _ in range(2):
+        assert registry.changed(control.Apply("early", 2, rules, "ann", BEGAN, "")) == []
+    (answer,) = memory.state.requests
+    assert (answer.said, answer.refused, answer.number) == ("refused: no definition is in force yet", True, 0)
+
+
 def test_what_is_decided_goes_out_early_where_it_is_much_and_nothing_else_changes(
     shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
