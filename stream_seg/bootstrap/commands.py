@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from stream_seg.adapters.embedded.idempotence import teach_init_producer_id
 from stream_seg.adapters.embedded.servers import EmbeddedServers
 from stream_seg.adapters.kafka.admin import Admin
 from stream_seg.adapters.kafka.inspection import cluster_facts, newest_append
@@ -46,7 +45,6 @@ def run(config: Config, stages: Sequence[Stage], workers: int, *, embedded: bool
     """
     if embedded:
         with EmbeddedServers() as servers:
-            teach_init_producer_id()
             served = on_servers(config, servers)
             create_topics(served, retention_days=7, dry_run=False)
             create_product_topics(served)

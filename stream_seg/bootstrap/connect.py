@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from functools import partial
 
+from stream_seg.adapters.embedded.idempotence import teach_init_producer_id
 from stream_seg.adapters.kafka.connection import Broker
 from stream_seg.adapters.kafka.producer import Producer
 from stream_seg.adapters.kafka.topics import topic_name
@@ -22,7 +23,8 @@ def broker_of(kafka: KafkaSettings) -> Broker:
 
 
 def producer_of(config: Config) -> Producer:
-    """A producer of the segmentation's topics."""
+    """A producer of the segmentation's topics, on any broker: who asks cannot tell whether it is embedded."""
+    teach_init_producer_id()
     return Producer(broker_of(config.kafka), partial(topic_name, config.definition.name))
 
 

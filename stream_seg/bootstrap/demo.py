@@ -12,7 +12,6 @@ from typing import Any
 
 import orjson
 
-from stream_seg.adapters.embedded.idempotence import teach_init_producer_id
 from stream_seg.adapters.embedded.servers import EmbeddedServers
 from stream_seg.adapters.files.demo import load as load_purchases
 from stream_seg.adapters.redis.inspection import RedisInspection
@@ -39,7 +38,6 @@ def run_demo(name: str, *, days: int | None, keep: bool, tell: Tell) -> tuple[Su
     config = load(source.definition, {})
     config = replace(config, kafka=config.kafka.model_copy(update={"partitions": PARTITIONS}))
     with EmbeddedServers() as servers:
-        teach_init_producer_id()
         config = on_servers(config, servers)
         create_topics(config, retention_days=7, dry_run=False)
         begin(config, who="demo", why="the demo's own definition")

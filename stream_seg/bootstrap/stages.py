@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Literal, NoReturn
 
-from stream_seg.adapters.embedded.idempotence import teach_init_producer_id
 from stream_seg.adapters.kafka.admin import Admin
 from stream_seg.adapters.kafka.partitions import PartitionHandler
 from stream_seg.adapters.kafka.ranges import Asked, first_of, ranges
@@ -156,8 +155,6 @@ async def _run(config: Config, stage: str, *, embedded: bool) -> NoReturn:
         broker_of(config.kafka),
         batch=BatchSettings(max_batch=config.run.max_batch, long_poll_ms=EMBEDDED_POLL_MS if embedded else 500),
     )
-    if embedded:
-        teach_init_producer_id()
     # What is loaded by now stays for good; the collector must not look through it again and again.
     gc.collect()
     gc.freeze()

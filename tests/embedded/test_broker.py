@@ -12,13 +12,17 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import NoOffsetForPartitionError, UnknownError
-from aiokafka.protocol.transaction import InitProducerIdRequest
+from aiokafka.protocol.transaction import InitProducerIdRequest, InitProducerIdRequest_v0
 
 from stream_seg.adapters.embedded import CONSUMER_SETTINGS, PRODUCER_SETTINGS, EmbeddedServers
 from stream_seg.adapters.embedded.idempotence import teach_init_producer_id
+from stream_seg.bootstrap.connect import producer_of
+from stream_seg.config import load
+from stream_seg.ports import Message
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +112,26 @@ async def test_an_idempotent_producer_works_once_taught_and_repeats_are_dropped(
     assert [record.value for record in await read(consumer, topic, 0)] == [b"1", b"2", b"3"]
 
 
-async def test_limit_an_untaught_idempotent_producer_cannot_start(broker: str) -> None:
+async def test_what_a_command_publishes_arrives_though_nobody_told_it_what_broker_this_is(
+    broker: str, consumer: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    untaught(monkeypatch)
+    topic = await created(broker, "told.events.v1")
+    file = tmp_path / "told.yaml"
+    rules = "features:\n- {name: orders, aggregate: count, window: 7d, tiles: 7}\n"
+    file.write_text(f"name: told\nkafka: {{bootstrap: '{broker}'}}\n{rules}")
+    async with producer_of(load(file, {})) as producer:
+        await producer.publish([Message("events", b"ann", b"1")])
+    assert [record.value for record in await read(consumer, topic, 0)] == [b"1"]
+
+
+def untaught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiokafka as it comes."""
+    monkeypatch.setattr(InitProducerIdRequest, "_CLASSES", (InitProducerIdRequest_v0,))
+
+
+async def test_limit_an_untaught_idempotent_producer_cannot_start(broker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    untaught(monkeypatch)
     producer = AIOKafkaProducer(bootstrap_servers=broker, enable_idempotence=True)
     with pytest.raises(UnknownError):
         await producer.start()
