@@ -10,6 +10,7 @@
         ├── ConfigError      a configuration file or variable is wrong (exit code 2)
         ├── GuardMismatch    the log is not the one that the state in Redis belongs to
         ├── StateLost        Redis is empty or older than the log still reaches
+        ├── Damaged          a record of ours is not as it was written
         ├── Undeliverable    the broker refuses a record for good
         └── EngineTooOld     the log was decided by a newer version of this package
 
@@ -64,6 +65,10 @@ class GuardMismatch(Stop):
 
 class StateLost(Stop):
     """The consumer group has progress, but Redis holds no state for it (or the log no longer reaches back)."""
+
+
+class Damaged(Stop):
+    """A record of ours is not as it was written: bytes of it were changed or lost."""
 
 
 class Undeliverable(Stop):

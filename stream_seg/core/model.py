@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from stream_seg.errors import Stop
+from stream_seg.errors import Damaged, Stop
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -65,9 +65,9 @@ class ModelVersion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         return self.checksum == self._digest()
 
     def verify(self) -> ModelVersion:
-        """Itself, or `Stop` where a byte of it was changed or lost."""
+        """Itself, or `Damaged` where a byte of it was changed or lost."""
         if not self.intact:
-            raise Stop(f"model version {self.version} does not match its checksum; the version before stays in force")
+            raise Damaged(f"model version {self.version} does not match its checksum; what was in force stays")
         return self
 
     def _digest(self) -> str:

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from stream_seg.core.activation import Activation
 from stream_seg.core.state import ACCEPTED, DUPLICATE, LATE, Rows
-from stream_seg.errors import Stop
+from stream_seg.errors import Damaged, Stop
 from stream_seg.pipeline.customers import Customers
 from stream_seg.pipeline.intake import Intake
 from stream_seg.pipeline.label_settings import LabelSettings
@@ -22,7 +23,8 @@ from stream_seg.pipeline.owner import SlotOwner
 from stream_seg.pipeline.silence import Silence
 from stream_seg.ports import Ahead, Publish, Record, Slot, Step
 from stream_seg.wire import control
-from stream_seg.wire.dead_letters import late_event
+from stream_seg.wire.dead_letters import dead_letter, late_event
+from stream_seg.wire.rejections import rejection
 
 
 class Labeller:
@@ -109,12 +111,10 @@ class Labeller:
         """A record that changes the rules."""
         state, kind = self.memory.state, control.kind_of(record)
         if kind == control.ACTIVATE:
-            activation = control.activation(record)
-            if self.memory.activate(activation):
-                self._compile()
-                if self.customers.at_once.any():
-                    state.adopting = activation.number
-                state.restarting = self._other_instants()
+            try:
+                self._activate(control.activation(record))
+            except Damaged as error:
+                yield from self._put_aside(record, error)
         elif kind == control.SOURCES:
             self.memory.expect(control.read(record, control.Sources).sources)
         else:
@@ -123,6 +123,21 @@ class Labeller:
         yield from self.owner.write(meta=self.memory.changed())
         if self.memory.in_use:
             yield from self.silence.sweep(self.customers)
+
+    def _activate(self, activation: Activation) -> None:
+        if not self.memory.activate(activation):
+            return
+        self._compile()
+        if self.customers.at_once.any():
+            self.memory.state.adopting = activation.number
+        self.memory.state.restarting = self._other_instants()
+
+    def _put_aside(self, record: Record, error: Damaged) -> Step[None]:
+        """A damaged activation: what is in force stays, in this partition alone, until a person gives another."""
+        self.memory.state.rejected += 1
+        self.owner.alarms.append(f"{self.owner.topic} partition {self.partition}: {error}")
+        bad = rejection("damaged_activation", "$", str(error))
+        yield Publish([dead_letter(record, bad, self.settings.group, self.owner.log_id)])
 
     def _other_instants(self) -> bool:
         """Whether the newest definition reads features, or visits customers, at other instants than the one before."""

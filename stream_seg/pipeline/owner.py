@@ -50,6 +50,7 @@ class SlotOwner:
     """The owner's side of one slot. Create a new one for every claim.
 
     pending   outbox entries not yet acknowledged and trimmed: (id, messages), oldest first
+    alarms    what a person must hear, for the shell to say
     """
 
     def __init__(self, slot: Slot, topic: str) -> None:
@@ -60,6 +61,7 @@ class SlotOwner:
         self.guard = ""
         self.pending: deque[tuple[int, list[Message]]] = deque()
         self.waiting = 0  # messages in `pending`
+        self.alarms: list[str] = []
 
     @property
     def log_id(self) -> str:

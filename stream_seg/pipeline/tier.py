@@ -161,7 +161,7 @@ class Tier:
                 f"version {model.version} was learned on other features ({model.feature_set_version}, in force are "
                 f"{current.feature_set_version}); `stream-seg apply` brings features back, a model is learned on them"
             )
-        if current.model == model:
+        if current.model == model and order.ramp == "walk":
             return Answered(f"version {model.version} is in force already")
         proposal = own.proposal
         newest = order.kind == "promote" and proposal is not None and proposal.model == model

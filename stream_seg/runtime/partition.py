@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
@@ -10,6 +11,8 @@ from stream_seg.errors import Fenced
 from stream_seg.pipeline.owner import SlotOwner
 from stream_seg.ports import Message, Record, Step
 from stream_seg.runtime.effects import Effects
+
+log = logging.getLogger(__name__)
 
 TICK_EVERY = 5  # idle seconds
 
@@ -67,6 +70,7 @@ class LivePartition:
         self._idle_for = 0
         await self._check_relay(wait=work.owner.waiting > self._outbox_limit)
         offset = await self._effects.run(work.process(records))
+        self._say_alarms(work)
         self._watch(work)
         await self._relay()
         return offset
@@ -92,6 +96,11 @@ class LivePartition:
         finally:
             await self._stop_relaying()
             self.work = None
+
+    def _say_alarms(self, work: Work) -> None:
+        for alarm in work.owner.alarms:
+            log.error("ALARM %s", alarm)
+        work.owner.alarms.clear()
 
     def _opened(self) -> Work:
         assert self.work is not None, "a partition is opened before it works"

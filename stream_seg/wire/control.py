@@ -24,7 +24,7 @@ import msgspec
 from stream_seg.core.activation import Activation
 from stream_seg.core.definition import Definition
 from stream_seg.core.model import ModelVersion
-from stream_seg.errors import Stop
+from stream_seg.errors import Damaged, Stop
 from stream_seg.ports import Message, Record
 
 HEADER = "ss-control"
@@ -119,14 +119,20 @@ def control(topic: str, kind: str, value: msgspec.Struct | None, partition: int,
 
 
 def read(record: Record, type_: type[V]) -> V:
-    """The value of a control record. Raises `Stop`: a log whose control records cannot be read cannot be followed."""
+    """The value of a control record.
+
+    Raises `Stop` where it says what this version does not know, since such a log cannot be followed, and `Damaged`
+    where it says nothing at all.
+    """
+    place = f"{record.topic}:{record.partition}:{record.offset}"
     try:
         return msgspec.json.decode(record.value or b"", type=type_)
-    except msgspec.DecodeError as error:
-        place = f"{record.topic}:{record.partition}:{record.offset}"
+    except msgspec.ValidationError as error:
         raise Stop(
             f"the control record at {place} cannot be read ({error}); was it written by a newer version?"
         ) from None
+    except msgspec.DecodeError as error:
+        raise Damaged(f"the control record at {place} is damaged ({error}); what was in force stays") from None
 
 
 def order(record: Record) -> tuple[Order, str | None]:
@@ -159,7 +165,7 @@ def _without_model(record: Record) -> tuple[Order, str] | None:
 
 
 def activation(record: Record) -> Activation:
-    """The activation in a control record, its model verified."""
+    """The activation in a control record, its models verified. Raises as `read` does, and `Damaged` for a model."""
     found = read(record, Activation)
     for tier in found.each:
         if tier.model is not None:

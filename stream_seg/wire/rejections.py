@@ -35,6 +35,7 @@ REMEDIES: Final = {
     "too_late": "send events sooner, or raise lateness",
     "invalid_cloudevent": "send specversion 1.0 with id, source and type",
     "unsupported_content_type": "send one JSON event per record, as application/json or application/cloudevents+json",
+    "damaged_activation": "`stream-seg model promote` with `--ramp now` puts it in force again",
     "wrong_columns": "quote cells that hold the delimiter",
 }
 

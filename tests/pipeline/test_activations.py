@@ -107,6 +107,38 @@ def test_a_lower_number_that_arrives_late_is_ignored_and_an_equal_one_that_diffe
         partition.run([log.activate(activation(2, 3.0, 4.0), START)])
 
 
+def corrupted(value: bytes) -> dict[str, bytes]:
+    return {"truncated": value[: len(value) // 2], "wrong checksum": value.replace(b'"mean":[0.0]', b'"mean":[0.5]')}
+
+
+@pytest.mark.parametrize("damage", ["truncated", "wrong checksum"])
+def test_a_damaged_activation_is_put_aside_and_what_was_in_force_stays(damage: str) -> None:
+    log, partition = Log(), Partition()
+    log.activate(activation(1, 1.0, 9.0), START)
+    log.event("ann", START, START, {"event": "Paid"})
+    partition.run(log.records)
+    whole = log.activate(activation(2, 9.0, 1.0, ramp="now"), START)
+    damaged = msgspec.structs.replace(whole, value=corrupted(whole.value or b"")[damage])
+    partition.run([damaged, log.event("bob", START, START, {"event": "Paid"})])
+    assert moves(partition) == [("ann", None, "0", "event"), ("bob", None, "0", "event")]
+    (aside,) = partition.output("dead-letters")
+    assert aside.value == damaged.value
+    assert dict(aside.headers)["ss-error-code"] == b"damaged_activation"
+    (alarm,) = partition.labeller.owner.alarms
+    assert "what was in force stays" in alarm
+    partition.run([log.activate(activation(3, 9.0, 1.0, ramp="now"), START)])
+    assert sorted(moves(partition)[2:]) == [(name, "0", "1", "model") for name in ("ann", "bob")]
+
+
+def test_an_activation_of_a_newer_version_of_this_package_stops_the_partition_and_is_not_passed_over() -> None:
+    log, partition = Log(), Partition()
+    first = log.activate(activation(1, 1.0, 9.0), START)
+    partition.run([first])
+    newer = (first.value or b"").replace(b'"number":1', b'"number":"one"')
+    with pytest.raises(Stop, match="newer version"):
+        partition.run([msgspec.structs.replace(first, value=newer, offset=1)])
+
+
 def test_whoever_lives_ahead_of_the_clock_keeps_the_old_model_until_visited_also_under_another_worker() -> None:
     """A source that is days ahead of another: a walk by the clock has passed, but not by this customer's time."""
     definition = msgspec.structs.replace(SHOP, input=InputRules(clock="progress"))

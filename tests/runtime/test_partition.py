@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pytest
+
 from stream_seg.adapters.memory.slots import MemorySlots
 from stream_seg.pipeline.owner import SlotOwner
 from stream_seg.ports import Load, LogRange, Message, Record, Slot, Step
@@ -100,3 +102,16 @@ async def test_opened_again_it_relays_what_the_claim_before_it_left_and_nothing_
     await partition.process([Any, Any])  # type: ignore[list-item]
     await partition.close()
     assert (store.published, store.slots.outbox_length(SLOT)) == ([b"moved 1", b"swept", b"moved 2"], 0)
+
+
+async def test_what_a_person_must_hear_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    partition = live(Store())
+    await partition.open(accepted)
+    assert partition.work is not None
+    partition.work.owner.alarms.append("something is damaged")
+    for _ in range(2):
+        await partition.process([Any])  # type: ignore[list-item]  # only counted
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
+        "ALARM something is damaged"
+    ]
+    await partition.close()
