@@ -7,8 +7,9 @@ against both.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from stream_seg.core.activation import Activation
 from stream_seg.core.definition import DAY
@@ -19,8 +20,17 @@ SAMPLED_FOR = 90 * DAY
 
 
 @dataclass(frozen=True)
+class Reason:
+    """What a column was at the customer's last change (None: there was none), what it is, what speaks for the move."""
+
+    before: float | None
+    after: float
+    effect: float
+
+
+@dataclass(frozen=True)
 class Move:
-    """A movement; `at` is the exact instant."""
+    """A movement; `at` is the exact instant. reasons: column -> what it has to do with it, every column."""
 
     incarnation: int
     sequence: int
@@ -28,6 +38,7 @@ class Move:
     segment: int | None
     cause: str
     at: int
+    reasons: dict[str, Reason]
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,7 @@ class Customer(Measured):
         self.moves: list[Move] = []
         self.samples: list[Taken] = []
         self.fates: dict[int, str] = {}
+        self._before: Callable[[], dict[str, float]] = dict  # the columns at the last change
 
     # --- what an event does
 
@@ -74,6 +86,8 @@ class Customer(Measured):
         known = self.alive
         if not known:
             self._begin(h.offset, own)
+        before = self.vector(self.time) if known else {}
+        self._before = lambda: before
         self._write()
         if h.message:
             self.messages.append(h.message)
@@ -127,6 +141,7 @@ class Customer(Measured):
             if t > until:
                 return
             self.looked = t
+            self._before = partial(self.vector, self.time)
             if (t - self._visit_phase()) % self.rules.definition.learn_every == 0:
                 self._visit(t)
             else:
@@ -149,6 +164,7 @@ class Customer(Measured):
 
     def restart(self, t: int) -> None:
         """From here on features are read, or visits are made, at other instants."""
+        self._before = partial(self.vector, self.time)
         self.time = self.looked = max(self.time, t)
         self._write()
         self.judge(self.time, "model")
@@ -160,17 +176,20 @@ class Customer(Measured):
         if silence >= self.rules.definition.forget_after:
             self.alive = False
             self.sequence += 1
-            self.moves.append(Move(self.incarnation, self.sequence, self.segment, None, "forgotten", t))
+            self.moves.append(Move(self.incarnation, self.sequence, self.segment, None, "forgotten", t, {}))
             return
         self.judge(t, "time")
-        if self.adopted != self.rules.newest.number:
-            self.adopt(t)
+        self._adopt(t)
         if silence <= SAMPLED_FOR:
             self.sampled += 1
             self.samples.append(Taken(self.sampled, t, self.vector(t)))
 
     def adopt(self, t: int) -> None:
-        """Takes the newest activation."""
+        """Takes the newest activation without waiting for the visit."""
+        self._before = partial(self.vector, self.time)
+        self._adopt(t)
+
+    def _adopt(self, t: int) -> None:
         if self.adopted == self.rules.newest.number:
             return
         before = self.rules.under(self.adopted, self.tier)
@@ -224,29 +243,49 @@ class Customer(Measured):
 
     def distances(self, t: int) -> list[float]:
         """Squared distances to the centres of the model that this customer is under."""
+        model = self.rules.under(self.adopted, self.tier).model
+        assert model is not None
+        d = [0.0 if center else math.inf for center in model.centers]
+        for i, z in self._scaled(t).values():
+            d = [d[j] + (z - center[i]) * (z - center[i]) if center else d[j] for j, center in enumerate(model.centers)]
+        return d
+
+    def _scaled(self, t: int) -> dict[str, tuple[int, float]]:
+        """Column -> its place in the model that this customer is under, and its value there; in the columns' order."""
         activation = self.rules.under(self.adopted, self.tier)
         model = activation.model
         assert model is not None
         x = self.transformed(t)
-        d = [0.0 if center else math.inf for center in model.centers]
-        order = list(x)
         names = [self.rules.name_of(name, activation) or "" for name in model.columns]
-        for i in sorted(range(len(names)), key=lambda i: order.index(names[i])):
-            if model.scale[i] > 0:
+        scaled = {}
+        for name in x:
+            if name in names and model.scale[i := names.index(name)] > 0:
                 low, high = model.clip_low[i], model.clip_high[i]
-                value = x[names[i]]
+                value = x[name]
                 value = value if low is None else max(low, value)
                 value = value if high is None else min(high, value)
-                z = (value - model.mean[i]) * (1.0 / model.scale[i])
-                d = [
-                    d[j] + (z - center[i]) * (z - center[i]) if center else d[j]
-                    for j, center in enumerate(model.centers)
-                ]
-        return d
+                scaled[name] = i, (value - model.mean[i]) * (1.0 / model.scale[i])
+        return scaled
+
+    def _reasons(self, to: int | None, t: int) -> dict[str, Reason]:
+        """How much nearer each column is to the new segment than to the one before, or to the average without one."""
+        model = self.rules.under(self.adopted, self.tier).model
+        if to is None or model is None:
+            return {}
+        before, found = self._before(), {}
+        old = () if self.segment is None or self.segment not in model.alive else model.centers[self.segment]
+        scaled = self._scaled(t)
+        for name, after in self.vector(t).items():
+            effect = 0.0
+            if name in scaled:
+                i, z = scaled[name]
+                effect = (z - (old[i] if old else 0.0)) ** 2 - (z - model.centers[to][i]) ** 2
+            found[name] = Reason(before.get(name), after, effect)
+        return found
 
     def _move(self, to: int | None, cause: str, t: int) -> None:
         self.sequence += 1
-        self.moves.append(Move(self.incarnation, self.sequence, self.segment, to, cause, t))
+        self.moves.append(Move(self.incarnation, self.sequence, self.segment, to, cause, t, self._reasons(to, t)))
         self.segment, self.since = to, t
         self.candidate, self.candidate_since = None, 0
         self._changed(t)

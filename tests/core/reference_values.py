@@ -74,14 +74,17 @@ class Rules:
         return "all" if self.definition.tiers else None
 
     def name_of(self, column: str, of: Activation) -> str | None:
-        """What the newest features call a column of an activation's model; None where nothing measures it any more."""
+        """What the newest features call a column of an activation's model; None where nothing measures it any more.
+
+        Of several that measure the same, the one of the same name.
+        """
         assert of.model is not None
         if of.model.feature_set_version != of.feature_set_version:
             column = of.aliases.get(column, column)
         name, equals, part = column.partition("=")
         wanted = _measured(name, of)
         same = [f.name for f in self.newest.features if _measured(f.name, self.newest) == wanted]
-        return same[0] + equals + part if same else None
+        return min(same, key=lambda other: other != name) + equals + part if same else None
 
     def kept(self, f: Feature) -> object:
         """What must be kept of events to measure a feature; two features that need the same share it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,14 @@ from stream_seg.core import record
 from stream_seg.core.definition import DAY, HOUR, MINUTE, tier_key
 from stream_seg.core.measures import read_columns
 from stream_seg.core.state import scratch
+from stream_seg.pipeline.outcome import DECIMALS, TOP
 from stream_seg.wire.timestamps import rfc3339
 from tests.core.drawing import FIRST
 from tests.core.reference import Customer, Move
 from tests.pipeline.partition import Partition
 from tests.pipeline.plots import Oracle, Plot, plots
+
+EFFECT = 10.0**-DECIMALS  # to which an effect is rounded
 
 
 def movement(name: str, move: Move) -> dict[str, Any]:
@@ -46,6 +50,27 @@ def published(partition: Partition) -> dict[str, dict[str, Any]]:
     return {
         m["id"]: {key: m[key] for key in ("id", "previous_segment", "segment", "cause", "event_time")} for m in told
     }
+
+
+def same_reasons(partition: Partition, oracle: Oracle) -> None:
+    """Each movement names the three columns that speak most for it, strongest first, as they were and as they are."""
+    moves = {
+        (name, m.incarnation, m.sequence): m for name, customer in oracle.customers.items() for m in customer.moves
+    }
+    for entry in partition.output("segment-changes"):
+        told = orjson.loads(entry.value or b"")
+        reasons = moves[told["customer_id"], told["incarnation"], told["sequence"]].reasons
+        named = [one["feature"] for one in told["top_features"]]
+        for one in told["top_features"]:
+            expected = reasons[one["feature"]]
+            for found, value in ((one["before"], expected.before), (one["after"], expected.after)):
+                assert (found is None) == (value is None), (told, expected)
+                assert math.isclose(found or 0.0, value or 0.0, rel_tol=1e-9, abs_tol=1e-12), (told, expected)
+            assert math.isclose(one["effect"], expected.effect, rel_tol=1e-9, abs_tol=EFFECT), (told, expected)
+        effects = [reasons[name].effect for name in named]
+        others = [reason.effect for name, reason in reasons.items() if name not in named]
+        assert all(a >= b - EFFECT for a, b in pairwise(effects)), (told, reasons)
+        assert max(others, default=0.0) <= (effects[-1] if len(effects) == TOP else 0.0) + EFFECT, (told, reasons)
 
 
 def same_header(customer: Customer, row: npt.NDArray[np.int64]) -> None:
@@ -122,6 +147,7 @@ def same_as_the_reference(plot: Plot, later: list[int]) -> None:
         step(oracle)
         assert published(partition) == movements(oracle), f"after offset {entry.offset} of\n{plot}"
     nobody_crosses_without_cause(partition)
+    same_reasons(partition, oracle)
     snapshot = partition.snapshot()
     fates = [fate for customer in oracle.customers.values() for fate in customer.fates.values()]
     for state, fate in (("late", "late"), ("duplicates", "duplicate"), ("accepted", "accepted")):
