@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 
 from stream_seg.adapters.memory.replay import Replay
 from stream_seg.core.activation import Activation
+from stream_seg.core.decision import nearest_segments
 from stream_seg.core.definition import DAY, Definition, feature_set_version
+from stream_seg.core.measures import read_columns
 from stream_seg.core.model import ModelVersion
+from stream_seg.core.record import ADOPTED, SEGMENT, TIME, unpack_rows
+from stream_seg.core.state import scratch
 from stream_seg.pipeline.history import in_order
 from stream_seg.pipeline.label_state import Memory as LabelMemory
 from stream_seg.pipeline.learn_state import Memory, Request, TierMemory
@@ -24,11 +29,26 @@ from tests.queries.shop import BEGAN, Events
 PARTITIONS = 2
 
 
+class Standing(NamedTuple):
+    """A customer as LABEL has stored it: its activation's number, its segment, and which is nearest by the newest."""
+
+    customer: str
+    adopted: int
+    segment: int
+    nearest: int
+
+
 class Shop:
-    """A replay that people give orders to. `daily(day, self)` is called when the day is over, counted from 1."""
+    """A replay that people give orders to. `daily(day, self)` is called when the day is over, counted from 1.
+
+    given  events in order of time; or what gives them in parts, and may give orders between two of these
+    """
 
     def __init__(
-        self, definition: Definition, given: Events, daily: Callable[[int, Shop], None] = lambda *_: None
+        self,
+        definition: Definition,
+        given: Events | Callable[[Shop], Iterator[Events]],
+        daily: Callable[[int, Shop], None] = lambda *_: None,
     ) -> None:
         self.replay = Replay(PARTITIONS)
         self.history: list[Activated] = []
@@ -44,7 +64,7 @@ class Shop:
             self.listen()
             daily((through - BEGAN) // DAY, self)
 
-        self.replay.run([given], DAY, told)
+        self.replay.run([given] if isinstance(given, Events) else given(self), DAY, told)
         self.listen()
 
     def listen(self) -> None:
@@ -91,6 +111,19 @@ class Shop:
         """The versions in use in each events partition, oldest first."""
         metas = [self.replay.slots.meta(Slot("label", p)) for p in range(PARTITIONS)]
         return [[a.model.version if a.model else None for a in LabelMemory(meta, 0).activations] for meta in metas]
+
+    def standings(self) -> Iterator[Standing]:
+        """Everybody who is known."""
+        for labeller in self.replay.labels:
+            engine, slots = labeller.customers.engine, self.replay.slots
+            work = scratch(engine.plan.arrays, engine.models)
+            slot = Slot("label", labeller.partition)
+            for customer, _ in slots.ring(slot):
+                value = slots.record(slot, customer) or b""
+                row = unpack_rows(value, np.array([len(value)]), value[1], engine.plan.width)
+                read_columns(engine.plan.arrays, row, row.view(np.float64), 0, int(row[0, TIME]), work)
+                (nearest,) = nearest_segments(engine.models, len(engine.rows) - 1, work.x[None])
+                yield Standing(customer.decode(), int(row[0, ADOPTED]), int(row[0, SEGMENT]) - 1, int(nearest))
 
     @property
     def tier(self) -> TierMemory:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import orjson
 import pytest
 
+from stream_seg.core.definition import DAY, HOUR
 from stream_seg.core.model import ModelVersion
 from stream_seg.errors import Stop
 from stream_seg.pipeline import learn
@@ -17,8 +19,9 @@ from stream_seg.pipeline.registry import Registry
 from stream_seg.pipeline.table import Table
 from stream_seg.ports import Message
 from stream_seg.wire import control
+from stream_seg.wire.timestamps import rfc3339
 from tests.models.registry import PARTITIONS, Shop
-from tests.queries.shop import BEGAN, FEATURES, REST, definition, events
+from tests.queries.shop import BEGAN, FEATURES, REST, Events, definition, events
 
 
 @pytest.fixture
@@ -90,6 +93,39 @@ def test_a_rollback_while_customers_still_adopt_the_former_activation_moves_them
     for number in range(60):
         theirs = [one["sequence"] for one in shop.movements if one["customer_id"] == f"c{number}"]
         assert theirs == list(range(1, len(theirs) + 1))
+
+
+def test_a_rollback_during_a_rollback_brings_everybody_to_the_version_that_was_named_last(tmp_path: Path) -> None:
+    morning, evening = (BEGAN + 15 * DAY + hour * HOUR for hour in (9, 18))  # version 3 came at midnight
+    adopted: list[set[int]] = []
+
+    def given(shop: Shop) -> Iterator[Events]:
+        whole = events()
+        for wanted, begin, end in ((2, 0, morning), (1, morning, evening)):
+            yield whole.between(begin, end)
+            shop.order("rollback", wanted)
+            adopted.append({one.adopted for one in shop.standings()})
+        yield whole.between(evening, BEGAN + 100 * DAY)
+
+    exact = REST.replace("margin: 0.1, dwell: 1d", "margin: 0")  # a label is the nearest segment, whatever it was
+    shop = Shop(definition(tmp_path, FEATURES, exact), given)
+    assert versions(shop) == [None, 1, 2, 3, 2, 1]
+    assert numbered(shop)
+    assert adopted == [
+        {3, 4},
+        {3, 4, 5},
+    ]  # the second came while some had followed the first and some not even the last
+    assert shop.labelled == [[1]] * PARTITIONS
+    everybody = list(shop.standings())
+    assert {one.adopted for one in everybody} == {6}
+    assert [one for one in everybody if one.segment != one.nearest] == []
+    taken_back = [one for one in shop.movements if one["cause"] == "model" and one["event_time"] > rfc3339(evening)]
+    assert {one["model_version"] for one in taken_back} == {1}
+    for one in everybody:
+        theirs = [m for m in shop.movements if m["customer_id"] == one.customer]
+        assert [m["sequence"] for m in theirs] == list(range(1, len(theirs) + 1))
+        assert [m["previous_segment"] for m in theirs] == [None, *(m["segment"] for m in theirs[:-1])]
+        assert theirs[-1]["segment"] == str(one.segment)
 
 
 def test_without_a_history_a_rollback_says_so() -> None:

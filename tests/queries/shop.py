@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +57,11 @@ class Events:
     @property
     def times(self) -> Int64:
         return np.array(self.at, np.int64)
+
+    def between(self, begin: int, end: int) -> Events:
+        """Those of the times [begin, end)."""
+        part = slice(bisect_left(self.at, begin), bisect_left(self.at, end))
+        return Events(self.values[part], self.keys[part], self.at[part])
 
 
 def events(days: int = 21, customers: int = 60, seed: int = 5) -> Events:
