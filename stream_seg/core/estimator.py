@@ -10,13 +10,14 @@ import numpy as np
 from river import base
 
 from stream_seg.core.keyed import Fitted, begin, refit, step
-from stream_seg.core.kmeans import nearest
+from stream_seg.core.kmeans import nearest_to
 from stream_seg.core.model import Float64
 from stream_seg.core.scaling import Scaler
 
 STEP_EVERY = 10  # a Lloyd iteration whenever a tenth of the table was replaced …
-REFIT_AFTER = 0.25  # … and a refit when a quarter more was seen, at most this many tables later
-REFIT_TABLES = 10
+REFIT_AFTER = 0.25  # … and a refit when a quarter more was seen: LEARN's rule, where a day is as many vectors as rows …
+REFIT_TABLES = 7  # … and so at least one of these days later, and at most a week
+RESTARTS = 10  # of a refit: LEARN's 40 found nothing else on the sets of docs/learners.md, for half as much again
 
 
 class KeyedKMeans(base.Clusterer):
@@ -76,6 +77,7 @@ class KeyedKMeans(base.Clusterer):
         self._slots: dict[Hashable, int] = {}  # oldest first
         self._rows = np.empty((min(64, table), 0))
         self._fitted: Fitted | None = None
+        self._inverse = np.empty(0)
         self._seen = 0
         self._since_step = 0
         self._next_refit = 0.0
@@ -116,18 +118,16 @@ class KeyedKMeans(base.Clusterer):
         values = self._checked(x)
         if self._fitted is None:
             return 0
-        row = np.zeros((1, len(self._columns)))
-        for name, value in values.items():
-            if name in self._columns:
-                row[0, self._columns[name]] = value
-        z = self._fitted.scaler.transform(row)
-        return int(nearest(z, 0, self._fitted.centers, self.n_clusters)[0])
+        row = np.array([values.get(name, 0.0) for name in self._columns])
+        (mean, _), centers = self._fitted
+        return int(nearest_to(row, mean, self._inverse, centers))
 
     def _checked(self, x: dict[Any, Any]) -> dict[Any, float]:
         values = {name: float(value) for name, value in x.items() if name != self.key}
-        for name, value in values.items():
-            if not math.isfinite(value):
-                raise ValueError(f"feature {name!r} is {value}; impute it or leave it out (absent counts as 0)")
+        if not math.isfinite(sum(values.values())):  # so one of them is not, or they are too large to be added up
+            for name, value in values.items():
+                if not math.isfinite(value):
+                    raise ValueError(f"feature {name!r} is {value}; impute it or leave it out (absent counts as 0)")
         return values
 
     def _add_column(self, name: Hashable) -> None:
@@ -137,7 +137,7 @@ class KeyedKMeans(base.Clusterer):
         if self._fitted is not None:
             scaler, centers = self._fitted
             wider = Scaler(np.append(scaler.mean, 0.0), np.append(scaler.scale, 0.0))
-            self._fitted = Fitted(wider, np.hstack([centers, np.zeros((len(centers), 1))]))
+            self._adopt(Fitted(wider, np.hstack([centers, np.zeros((len(centers), 1))])))
             self._next_refit = 0.0  # the scale of the new feature is not known yet
 
     def _improve(self) -> None:
@@ -149,18 +149,22 @@ class KeyedKMeans(base.Clusterer):
             self._since_step = 0
             if len(np.unique(x, axis=0)) < self.n_clusters:
                 return
-            self._fitted = begin(x, self.n_clusters, self.seed)
+            self._adopt(begin(x, self.n_clusters, self.seed))
             self._plan_refit()
         elif self._since_step * STEP_EVERY >= known:
             self._since_step = 0
             if self._seen >= self._next_refit:
-                self._fitted = refit(self._fitted, self._known(), self.seed + self._seen)
+                self._adopt(refit(self._fitted, self._known(), self.seed + self._seen, RESTARTS))
                 self._plan_refit()
             else:
-                self._fitted = step(self._fitted, self._known())
+                self._adopt(step(self._fitted, self._known()))
+
+    def _adopt(self, fitted: Fitted) -> None:
+        self._fitted, self._inverse = fitted, fitted.scaler.inverse
 
     def _known(self) -> Float64:
         return self._rows[: len(self._slots)]
 
     def _plan_refit(self) -> None:
-        self._next_refit = self._seen + min(REFIT_AFTER * self._seen, REFIT_TABLES * self.table)
+        known = len(self._slots)
+        self._next_refit = self._seen + max(known, min(REFIT_AFTER * self._seen, REFIT_TABLES * known))

@@ -58,7 +58,7 @@ def inertia(fitted: Fitted, x: Float64, scaler: Scaler) -> float:
     return assign(z, rescaled(fitted, scaler).centers)[1]
 
 
-def refit(fitted: Fitted, x: Float64, seed: int) -> Fitted:
+def refit(fitted: Fitted, x: Float64, seed: int, restarts: int = RESTARTS) -> Fitted:
     """Looks whether the scale, the end of Lloyd's iterations or a fresh start are clearly better than what there is.
 
     Of a fresh start the centres are matched to the old ones by the customers whom they share, so a centre goes on
@@ -73,7 +73,7 @@ def refit(fitted: Fitted, x: Float64, seed: int) -> Fitted:
     before, present = assign(z, now.centers)
     settled, _ = lloyd(z, now.centers, TO_THE_END)
     at_the_end = assign(z, settled)[1]
-    fresh, _ = fit(z, k, seed, restarts=RESTARTS)
+    fresh, _ = fit(z, k, seed, restarts)
     anew, least = assign(z, fresh)
     if least < FRESH * min(at_the_end, present):
         return Fitted(now.scaler, fresh[[new for _, new in matched(shared(before, anew, k, k))]])

@@ -100,6 +100,15 @@ def lloyd(x: Float64, centers: Float64, iterations: int) -> tuple[Float64, float
 
 
 @compiled
+def nearest_to(x: Float64, mean: Float64, inverse: Float64, centers: Float64) -> int:
+    """The nearest of the centres, which are in units of a scale, to one vector x (columns,), which is not."""
+    z = np.empty((1, x.shape[0]))
+    for f in range(x.shape[0]):
+        z[0, f] = (x[f] - mean[f]) * inverse[f]
+    return nearest(z, 0, centers, centers.shape[0])[0]
+
+
+@compiled
 def assign(x: Float64, centers: Float64) -> tuple[Int64, float]:
     """The nearest centre of each row of x (lowest on a tie), (rows,), and the inertia."""
     found = np.empty(x.shape[0], np.int64)

@@ -21,8 +21,12 @@ class Scaler(NamedTuple):
 
     def transform(self, x: Float64) -> Float64:
         """X (customers, columns) in units of the scale."""
-        inverse = np.divide(1.0, self.scale, out=np.zeros_like(self.scale), where=self.scale > 0)
-        return np.ascontiguousarray((x - self.mean) * inverse)
+        return np.ascontiguousarray((x - self.mean) * self.inverse)
+
+    @property
+    def inverse(self) -> Float64:
+        """1 / scale; 0 where all are alike."""
+        return np.divide(1.0, self.scale, out=np.zeros_like(self.scale), where=self.scale > 0)
 
 
 @compiled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,35 @@ def test_it_learns_behind_rivers_scaler() -> None:
         model.learn_one({"who": i % len(x), "a": a, "b": b})
     labels = [model.predict_one({"who": "new", "a": a, "b": b}) for a, b in (FOUR * [1.0, 1000.0]).tolist()]
     assert len(set(labels)) == 4
+
+
+def test_a_vector_is_scored_as_a_table_is() -> None:
+    x = blobs(1, FOUR, spread=3.0) * [1.0, 1000.0]
+    model = KeyedKMeans(n_clusters=4, warm_start=100)
+    for a, b in x.tolist():
+        model.learn_one({"a": a, "b": b})
+    assert model._fitted is not None
+    expected, _ = assign(model._fitted.scaler.transform(x), model._fitted.centers)
+    assert [model.predict_one({"b": b, "other": 1.0, "a": a}) for a, b in x.tolist()] == expected.tolist()
+    assert model.predict_one({"a": 1e308, "b": 1e308}) in range(4)  # whose sum is no number
+
+
+def test_refits_come_as_in_learn_where_a_day_is_a_vector_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, asked = KeyedKMeans(n_clusters=3, table=100, warm_start=50), list[tuple[int, int]]()
+
+    def noted(fitted: Fitted, x: Float64, seed: int, restarts: int) -> Fitted:
+        asked.append((model._seen, restarts))
+        return refit(fitted, x, seed, restarts)
+
+    monkeypatch.setattr("stream_seg.core.estimator.refit", noted)
+    for i in range(6_000):
+        model.learn_one({"a": float(i % 7), "b": float(i % 11)})
+    days = [seen / 100 for seen, _ in asked]
+    gaps = [round(later - one, 1) for one, later in pairwise(days)]
+    assert gaps[:3] == [1.0] * 3  # a day, while it is younger than four
+    assert all(0.25 * one <= gap <= 0.25 * one + 0.2 for one, gap in zip(days, gaps, strict=False) if 5 <= one <= 27)
+    assert gaps[-2:] == [7.0, 7.0]
+    assert {restarts for _, restarts in asked} == {10}
 
 
 # --- the arithmetic
