@@ -129,6 +129,27 @@ def test_the_first_version_waits_for_enough_customers_who_differ() -> None:
     assert trainer.changes() == [("0", "created"), ("1", "created"), ("2", "created")]
 
 
+@pytest.mark.parametrize("log1p", [False, True])
+def test_quantile_clips_are_the_quantiles_of_the_samples_again_with_each_refit(*, log1p: bool) -> None:
+    asked = (0.1, 0.75)
+    orders, spend = FEATURES
+    trainer = Trainer(
+        msgspec.structs.replace(LEARNING, retrain_every=DAY, publish_every=DAY, max_model_moves=1.0),
+        (orders, msgspec.structs.replace(spend, quantile_clip=asked, log1p=log1p)),
+    )
+    rising: Vectors = lambda customer, day: [v * day for v in grouped()(customer, day)]  # noqa: E731 — beside its use
+    for day in (1, 2):
+        trainer.days(1, rising)
+        spent = np.array([rising(customer, day)[1] for customer in range(120)])
+        seen = np.sign(spent) * np.log1p(np.abs(spent)) if log1p else spent
+        low, high = np.quantile(seen, asked)
+        assert trainer.model.version == day
+        assert (trainer.model.clip_low[0], trainer.model.clip_high[0]) == (None, None)
+        assert (trainer.model.clip_low[1], trainer.model.clip_high[1]) == pytest.approx((low, high), rel=1e-12)
+        centers = [center[1] * trainer.model.scale[1] + trainer.model.mean[1] for center in trainer.model.centers]
+        assert all(low - 1e-9 <= center <= high + 1e-9 for center in centers)  # what is beyond counts as the limit
+
+
 def test_nothing_is_published_while_nothing_is_gained() -> None:
     trainer = Trainer()
     trainer.days(30, grouped())
