@@ -15,6 +15,7 @@ from stream_seg.runtime.effects import Effects
 from stream_seg.runtime.partition import LivePartition
 
 SLOT = Slot("label", 0)
+LIMIT = 10
 
 
 class Store:
@@ -68,7 +69,7 @@ async def accepted(_: int) -> bool:
 
 
 def live(store: Store) -> LivePartition:
-    return LivePartition(Decides, Effects(store, store, store.log_range), outbox_limit=10)
+    return LivePartition(Decides, Effects(store, store, store.log_range), outbox_limit=LIMIT)
 
 
 async def until(holds: Any) -> None:
@@ -115,3 +116,21 @@ async def test_what_a_person_must_hear_is_said_once(caplog: pytest.LogCaptureFix
         "ALARM something is damaged"
     ]
     await partition.close()
+
+
+async def test_nothing_more_is_applied_while_more_than_the_limit_waits_for_kafka() -> None:
+    store = Store()
+    partition = live(store)
+    await partition.open(accepted)
+    store.publishing.clear()
+    async with asyncio.timeout(10):
+        for _ in range(LIMIT + 1):  # the last of them finds as many as may wait
+            assert await partition.process([Any]) == 1  # type: ignore[list-item]  # only counted
+    batch = asyncio.create_task(partition.process([Any, Any]))  # type: ignore[list-item]  # only counted
+    for _ in range(1_000):  # turns of the loop: a batch takes a dozen
+        await asyncio.sleep(0)
+    assert (batch.done(), store.slots.outbox_length(SLOT), store.published) == (False, LIMIT + 1, [])
+    store.publishing.set()
+    assert await batch == 2
+    await partition.close()
+    assert store.published == [b"moved 1"] * (LIMIT + 1) + [b"moved 2"]
