@@ -115,6 +115,8 @@ class Partition:
         for record in batch:
             self.log.append(EVENTS, record.key, record.value, record.headers, partition=0, timestamp=record.timestamp)
         assert self.world.run(self.labeller.process(batch)) == batch[-1].offset + 1
+        if not self.settings.cache_bytes:
+            assert len(self.labeller.customers.residents.people.words) <= 2 * self.settings.most_customers
         self.world.run(self.labeller.owner.relay())
 
     def output(self, topic: str) -> list[LogRecord]:
@@ -160,5 +162,6 @@ class Partition:
         return row if plan is engine.plan else convert(row, plan, engine.plan, engine.activation.layout)
 
 
-# Everything in many small steps: few customers at hand, few written at a time.
-SMALL = LabelSettings(origin="replay", cache_bytes=0, most_customers=2)
+def small(most_customers: int) -> LabelSettings:
+    """Everything in many small steps: so few customers written at a time, and twice as many at hand."""
+    return LabelSettings(origin="replay", cache_bytes=0, most_customers=most_customers)

@@ -12,7 +12,7 @@ from stream_seg.core.record import ADOPTED, CANDIDATE, CANDIDATE_SINCE, TIER
 from stream_seg.core.succession import succeed
 from tests.core import drawing
 from tests.core.drawing import START
-from tests.pipeline.partition import SMALL, Log, Partition
+from tests.pipeline.partition import Log, Partition, small
 from tests.pipeline.test_activations import SHOP, moves, visit_after
 
 GOLD = Tier(name="gold", where='traits.plan == "gold"')
@@ -35,9 +35,9 @@ def model(tier: str, version: int, *centers: float) -> ModelVersion:
 class Story:
     """A log and LABEL's work on it, record by record."""
 
-    def __init__(self, *tiers: str, definition: Definition = TIERED, small: bool = False) -> None:
+    def __init__(self, *tiers: str, definition: Definition = TIERED, most: int | None = None) -> None:
         self.log = Log()
-        self.partition = Partition(SMALL) if small else Partition()
+        self.partition = Partition(small(most)) if most else Partition()
         self.activation: Activation = drawing.activation(definition)
         for version, tier in enumerate(tiers, 1):
             self.activation = self.activation.having(tier, Own(model=model(tier, version, 1.0, 9.0)))
@@ -145,8 +145,8 @@ def test_who_never_had_a_label_gets_no_tombstone_however_the_log_is_cut() -> Non
 
 
 def test_the_first_model_of_a_tier_labels_who_waits_for_it_and_hurries_nobody_else() -> None:
-    for small in (False, True):
-        story = Story("all", small=small)
+    for most in (None, 2):
+        story = Story("all", most=most)
         for name in ("ann", "bob", "cem"):
             story.event(name, START, plan="free")
         for name in ("dee", "eve", "fay"):
