@@ -9,6 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 KERNELS := $(VENV)/.kernels
+# What pytest ended with: make itself ends with 2 whatever it was.
+STATUS := $(VENV)/.pytest-status
 SEEDS ?= 1000
 T ?=
 
@@ -47,8 +49,9 @@ $(KERNELS): $(READY) $(wildcard stream_seg/core/*.py stream_seg/wire/*.py)
 
 setup: $(KERNELS) ## install everything into .venv (the other targets do it when needed)
 
-test: $(KERNELS) ## run every test; real Kafka (Java 17, Maven) and real Redis included
-	@$(BIN)/python -m pytest $(T)
+test: $(KERNELS) ## run every test, on a real Kafka (Java 17, Maven) and a real Valkey
+	@rm -f $(STATUS)
+	@status=0; $(BIN)/python -m pytest $(T) || status=$$?; echo $$status >$(STATUS); exit $$status
 
 lint: $(READY) layers ## style: ruff check, ruff format, and the import layers
 	@$(BIN)/ruff check .
@@ -71,7 +74,7 @@ doctest: $(KERNELS) ## run the examples in the docstrings
 demo: $(KERNELS) ## a year of real purchases, labelled by real workers, no server to install
 	@$(BIN)/stream-seg demo
 
-bench: $(KERNELS) ## measure throughput and latency on real Kafka and Redis; last line is JSON
+bench: $(KERNELS) ## measure throughput and latency on real Kafka and Valkey; last line is JSON
 	@$(BIN)/python -m benchmarks.throughput
 
 quality: $(KERNELS) ## measure how good the segments are, learner by learner, on three data sets; last line is JSON
