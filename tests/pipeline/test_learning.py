@@ -15,6 +15,7 @@ from stream_seg.adapters.memory.replay import OUTPUTS
 from stream_seg.adapters.memory.slots import MemorySlots
 from stream_seg.adapters.memory.world import MemoryWorld
 from stream_seg.core.activation import Activation
+from stream_seg.core.clustering import LEARNERS
 from stream_seg.core.definition import DAY, Definition, Feature, Learning, Lever, Tier, feature_set_version
 from stream_seg.core.model import ModelVersion
 from stream_seg.pipeline.learn import Learn, LearnSettings
@@ -156,8 +157,10 @@ def test_nothing_is_published_while_nothing_is_gained() -> None:
     assert len(trainer.said("models")) <= 4  # of thirty draws of the same groups one or the other looks better
 
 
-def test_a_takeover_on_any_day_changes_no_byte() -> None:
-    steady, shaken = Trainer(), Trainer()
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_a_takeover_on_any_day_changes_no_byte(learner: str) -> None:
+    rules = msgspec.structs.replace(LEARNING, learner=learner)
+    steady, shaken = Trainer(rules), Trainer(rules)
     drifting: Vectors = lambda customer, day: [v * (1 + 0.04 * day) for v in grouped()(customer, day)]  # noqa: E731
     for _ in range(12):
         steady.days(1, drifting)
@@ -167,6 +170,7 @@ def test_a_takeover_on_any_day_changes_no_byte() -> None:
         if topic == "learn-progress":  # how far it is, said again by whoever takes over
             continue
         assert shaken.said(topic) == steady.said(topic)
+    assert steady.model.version > 1
     assert shaken.learn.memory.tiers["all"].learner == steady.learn.memory.tiers["all"].learner
     assert shaken.learn.memory.tiers["all"].drift == steady.learn.memory.tiers["all"].drift
 
