@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -12,8 +12,10 @@ from aiokafka import ConsumerRecord
 from stream_seg.core.hashing import partition_of
 from tests.live.conftest import StackMaker
 from tests.live.oracle import check
-from tests.live.test_faults import QUIET, accepted
+from tests.live.stack import Stack
+from tests.live.test_faults import QUIET, accepted, through_ingest
 from tests.live.workload import Orders, event, given, now
+from tests.servers.kafka import KafkaServer
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
@@ -23,7 +25,7 @@ ANN = b"ann"
 
 @dataclass
 class Sent:
-    """A record that cannot be used, and the code of the reason."""
+    """A record that cannot be used, and the code of the reason; no code: it can be used after all."""
 
     code: str
     value: bytes | None
@@ -77,23 +79,20 @@ def bad_records(partitions: int) -> list[Sent]:
     ]
 
 
-def test_what_cannot_be_used_is_put_aside_untouched_and_the_events_between_count_once(stack_of: StackMaker) -> None:
-    stack, orders = stack_of(QUIET), Orders()
-    stack.activate(given(stack.config))
-    records = bad_records(stack.partitions)
+def send(stack: Stack, records: list[Sent], orders: Orders, topic: str) -> None:
+    """What cannot be used, orders between, and one large event that is fine."""
     for number, record in enumerate(records):
         headers = [("number", b"%d" % number), ("trace", b"\x00\xff")]
-        stack.produce([(record.key, record.value)], headers=headers, partition=record.partition)
-        stack.produce(orders.some(5))
+        stack.produce([(record.key, record.value)], topic, headers=headers, partition=record.partition)
+        stack.produce(orders.some(5), topic)
     large = event("ann", now(), 5.0, "large", context={"page": "x" * 10_000_000})
-    stack.produce([(ANN, large)])
-    worker = stack.start("label")
-    stack.settle()
-    assert worker.stop() == 0
+    stack.produce([(ANN, large)], topic)
 
-    log = {_number(r): r for r in stack.read("events") if _number(r) is not None}
+
+def check_what_was_put_aside(stack: Stack, records: list[Sent], topic: str, stage: str) -> None:
+    log = {_number(r): r for r in stack.read(topic) if _number(r) is not None}
     dead = stack.read("dead-letters")
-    assert len(dead) == len(records)
+    assert sorted(_number(letter) or 0 for letter in dead) == [n for n, sent in enumerate(records) if sent.code]
     for letter in dead:
         number = _number(letter) or 0
         sent, original = records[number], log[number]
@@ -103,14 +102,50 @@ def test_what_cannot_be_used_is_put_aside_untouched_and_the_events_between_count
         assert reasons["ss-error-code"] == sent.code, reasons
         assert reasons["ss-error-path"].startswith("$")
         assert reasons["ss-error-remedy"]
-        assert reasons["ss-error-group"] == f"{stack.name}-label"
-        assert reasons["__streams.errors.topic"] == stack.topic("events")
+        assert reasons["ss-error-group"] == f"{stack.name}-{stage}"
+        assert reasons["__streams.errors.topic"] == topic
         assert reasons["__streams.errors.partition"] == str(original.partition)
         assert reasons["__streams.errors.offset"] == str(original.offset)
         assert reasons["__streams.errors.message"].startswith(sent.code)
+
+
+def test_what_cannot_be_used_is_put_aside_untouched_and_the_events_between_count_once(stack_of: StackMaker) -> None:
+    stack, orders = stack_of(QUIET), Orders()
+    stack.activate(given(stack.config))
+    records = bad_records(stack.partitions)
+    send(stack, records, orders, stack.topic("events"))
+    worker = stack.start("label")
+    stack.settle()
+    assert worker.stop() == 0
+    check_what_was_put_aside(stack, records, stack.topic("events"), "label")
     check(stack)
     assert accepted(stack) == orders.sent + 1
     assert sum(state.rejected for state in stack.states()) == len(records)
+
+
+def test_so_it_is_on_the_way_through_ingest_where_any_key_and_partition_will_do(
+    kafka: KafkaServer, stack_of: StackMaker
+) -> None:
+    stack, orders = stack_of(QUIET), Orders()
+    stack.file = through_ingest(stack, kafka)
+    (web,) = stack.config.input_topics
+    stack.activate(given(stack.config))
+    records = bad_records(stack.partitions)
+    good = {"key_mismatch", "wrong_partition"}  # to INGEST, which finds the customer in the value
+    records = [replace(sent, code="" if sent.code in good else sent.code) for sent in records]
+    send(stack, records, orders, web)
+    label, ingest = stack.start("label"), stack.start("ingest")
+    letters = sum(bool(sent.code) for sent in records)
+    stack.until(lambda: sum(stack.ends("dead-letters")) >= letters, "all that cannot be used is put aside")
+    stack.until(lambda: sum(s.accepted + s.duplicates for s in stack.states()) >= orders.sent + 4, "the rest")
+    assert ingest.stop() == 0
+    stack.settle()
+    assert label.stop() == 0
+    check_what_was_put_aside(stack, records, web, "ingest")
+    check(stack)
+    assert accepted(stack) == orders.sent + 3  # of Ann's order under another key and without one, one is a duplicate
+    assert sum(state.duplicates for state in stack.states()) == 1
+    assert sum(state.rejected for state in stack.states()) == 0
 
 
 def test_an_event_older_than_lateness_allows_goes_to_the_late_events(stack_of: StackMaker) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from aiokafka import TopicPartition
@@ -46,6 +47,15 @@ def begun(stack: Stack, orders: Orders) -> Worker:
 
 def accepted(stack: Stack) -> int:
     return sum(state.accepted for state in stack.states())
+
+
+def through_ingest(stack: Stack, kafka: KafkaServer) -> Path:
+    """A product topic with room for large records, and the stack's file for events that come through it."""
+    web = kafka.create_topic(
+        f"{stack.name}.web", stack.partitions, max_message_bytes="20000000", message_timestamp_type="LogAppendTime"
+    )
+    hop = f"input: {{keyed_by_customer: false, clock: progress, topics: [{web}]}}"
+    return stack.write(SECONDS.replace("input: {clock: append}", hop))
 
 
 def finished(stack: Stack, orders: Orders) -> None:
