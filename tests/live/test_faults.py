@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,9 +15,9 @@ from aiokafka.admin import NewPartitions, RecordsToDelete
 from stream_seg.adapters.redis.link import Script
 from stream_seg.adapters.redis.slots import TRIM, WRITE
 from stream_seg.bootstrap.definition import publish
-from stream_seg.wire.control import ACTIVATE, control
+from stream_seg.wire.control import ACTIVATE, TICK, control
 from tests.live.conftest import StackMaker
-from tests.live.oracle import check
+from tests.live.oracle import check, check_learning
 from tests.live.proxy import RedisProxy, When
 from tests.live.stack import Stack, Worker
 from tests.live.workload import SECONDS, Orders, given
@@ -122,40 +122,72 @@ def test_a_zombies_late_write_is_refused(stack_of: StackMaker, redis_server: Red
         finished(stack, orders)
 
 
-def test_redis_may_be_away_at_start_and_in_the_middle(stack_of: StackMaker, own_redis: RedisServer) -> None:
-    stack, orders = stack_of(QUIET, redis_url=own_redis.url), Orders()
+def everything(stack: Stack, kafka: KafkaServer) -> str:
+    """A definition in force for events that come through INGEST; the product topic."""
+    stack.file = through_ingest(stack, kafka)
     stack.activate(given(stack.config))
+    (web,) = stack.config.input_topics
+    return web
+
+
+def told_of(stack: Stack, server: str, *workers: Worker, before: Sequence[int] = (0, 0, 0)) -> None:
+    """Waits until each of them has said once more than before that it waits for a server."""
+    for worker, count in zip(workers, before, strict=False):
+        stack.until(lambda: waits_said(server, worker) > count, f"a line about {server}")  # noqa: B023 — in this round
+
+
+def waits_said(server: str, worker: Worker) -> int:
+    return sum(server in line and "trying again" in line for line in worker.output().splitlines())
+
+
+def all_finished(stack: Stack, orders: Orders, ingest: Worker, label: Worker, learn: Worker) -> None:
+    """As `finished`, one stage after the other: each has nothing more to come when it ends."""
+    stack.until(lambda: accepted(stack) >= orders.sent, "all orders are accepted")
+    assert ingest.stop() == 0
+    stack.settle("label")
+    assert label.stop() == 0
+    stack.settle("learn")
+    assert learn.stop() == 0
+    check(stack)
+    check_learning(stack)
+    assert accepted(stack) == orders.sent
+
+
+def test_redis_may_be_away_at_start_and_in_the_middle(
+    kafka: KafkaServer, stack_of: StackMaker, own_redis: RedisServer
+) -> None:
+    stack, orders = stack_of(QUIET, redis_url=own_redis.url), Orders()
+    web = everything(stack, kafka)
     own_redis.kill()
-    worker = stack.start("label")
-    stack.until(lambda: worker.says("Redis at", "trying again"), "a line about Redis")
+    ingest, label, learn = (stack.start(stage) for stage in ("ingest", "label", "learn"))
+    told_of(stack, "Redis at", label, learn)
     own_redis.start()
-    stack.produce(orders.some(300))
-    stack.settle()
+    stack.produce(orders.some(300), web)
+    stack.until(lambda: accepted(stack) == orders.sent, "all orders are accepted")
     own_redis.kill()
-    stack.produce(orders.some(300))
-    said = worker.output().count("trying again")
-    stack.until(lambda: worker.output().count("trying again") > said, "another line about Redis")
+    before = [waits_said("Redis at", worker) for worker in (label, learn)]
+    stack.produce(orders.some(300), web)
+    asyncio.run(publish(stack.config, [control("samples", TICK, None, 0)]))  # something for LEARN to write down
+    told_of(stack, "Redis at", label, learn, before=before)
     own_redis.start()
-    finished(stack, orders)
-    assert worker.code == 0
+    all_finished(stack, orders, ingest, label, learn)
 
 
 def test_kafka_may_be_away_at_start_and_in_the_middle(stack_of: StackMaker) -> None:
     with KafkaServer(heap="400m") as kafka:
         stack, orders = stack_of(QUIET, bootstrap=kafka.bootstrap), Orders()
-        stack.activate(given(stack.config))
+        web = everything(stack, kafka)
         kafka.kill()
-        worker = stack.start("label")
-        stack.until(lambda: worker.says("Kafka at", "trying again"), "a line about Kafka")
+        ingest, label, learn = (stack.start(stage) for stage in ("ingest", "label", "learn"))
+        told_of(stack, "Kafka at", ingest, label, learn)
         kafka.start()
-        stack.produce(orders.some(300))
-        stack.settle()
-        stack.produce(orders.some(300))
+        stack.produce(orders.some(300), web)
+        stack.until(lambda: accepted(stack) == orders.sent, "all orders are accepted")
+        stack.produce(orders.some(300), web)
         kafka.kill()
         kafka.start()
-        stack.produce(orders.some(300))
-        finished(stack, orders)
-        assert worker.code == 0
+        stack.produce(orders.some(300), web)
+        all_finished(stack, orders, ingest, label, learn)
 
 
 def test_a_redis_restarted_on_older_files_is_brought_to_the_same_end(
