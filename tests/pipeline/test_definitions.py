@@ -51,14 +51,14 @@ def tell_a_day(trainer: Trainer, cheap: int, dear: int) -> None:
     for i, (name, (before, after, plan, last)) in enumerate(SHOP.items()):
         if day in UNSEEN.get(name, ()):
             continue
-        came = [segment for when, segment in MOVES.get(name, {}).items() if when <= day]
-        place = came[-1] if came else int(name[0] != "a")
+        came = [(2, int(name[0] != "a")), *((w, s) for w, s in MOVES.get(name, {}).items() if w <= day)]
+        since, place = came[-1]
         segment = -1 if day == 1 or place < 0 else (cheap, dear)[place]
         vector = [before if day < 30 else after, *(float(plan == one) for one in PLANS)]
         trainer.send(
             sample_message(
                 name.encode(), 1, day, at - 1, START + last * DAY if 0 < last < day else at - 2, i << 40, vector,
-                trainer.learn.memory.state.layout, 0, "all", segment, 0,
+                trainer.learn.memory.state.layout, 0, "all", segment, START + since * DAY - 1,
             )
         )  # fmt: skip
     trainer.send(control.control("samples", control.PASSED_DAY, control.PassedDay(0, 1, at), 0))
@@ -118,3 +118,9 @@ def test_movements_are_those_of_the_last_thirty_days_between_segments(told: list
     cheap, dear = told
     assert (cheap["moved_in"], cheap["moved_out"]) == ({"dear": 3}, {"dear": 2})  # a1, b1, x in; a1, b1 out
     assert (dear["moved_in"], dear["moved_out"]) == ({"cheap": 2}, {"cheap": 3})
+
+
+def test_stability_is_of_those_who_were_there_thirty_days_ago_or_left_since(told: list[dict[str, Any]]) -> None:
+    cheap, dear = told
+    assert cheap["stability"] == pytest.approx(4 / 6, abs=1e-6)  # a0, a2, a3, a4 stayed; a1 and b1 left
+    assert dear["stability"] == 0.4  # b2, b3 stayed; a1, b1, x left
