@@ -13,6 +13,8 @@ KERNELS := $(VENV)/.kernels
 STATUS := $(VENV)/.pytest-status
 SEEDS ?= 1000
 T ?=
+# All tests go to two processes, file by file: each has servers of its own. What T chooses runs in one, for -x and --pdb.
+PROCESSES := $(if $(strip $(T)),,--numprocesses=2 --dist=loadfile)
 
 .PHONY: help setup test lint format types layers doctest demo bench quality simulate lock clean
 
@@ -51,7 +53,7 @@ setup: $(KERNELS) ## install everything into .venv (the other targets do it when
 
 test: $(KERNELS) ## run every test, on a real Kafka (Java 17, Maven) and a real Valkey
 	@rm -f $(STATUS)
-	@status=0; $(BIN)/python -m pytest $(T) || status=$$?; echo $$status >$(STATUS); exit $$status
+	@status=0; $(BIN)/python -m pytest $(PROCESSES) $(T) || status=$$?; echo $$status >$(STATUS); exit $$status
 
 lint: $(READY) layers ## style: ruff check, ruff format, and the import layers
 	@$(BIN)/ruff check .

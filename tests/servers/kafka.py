@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import fcntl
 import os
 import re
 import shutil
@@ -50,7 +51,10 @@ def jars() -> Path:
     if maven is None:
         raise KafkaCannotStart(f"Kafka's jars are not in {home}, and Maven (mvn), which would fetch them, is missing")
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as directory:
+    with (cache / "fetching").open("w") as one_at_a_time, tempfile.TemporaryDirectory(dir=cache) as directory:
+        fcntl.flock(one_at_a_time, fcntl.LOCK_EX)  # two Mavens at once may spoil each other's downloads
+        if home.is_dir():
+            return home
         command = [maven, "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"]
         fetched = Path(directory) / "libs"
         done = subprocess.run(
@@ -62,11 +66,7 @@ def jars() -> Path:
         )
         if done.returncode != 0 or not any(fetched.glob("kafka_2.13-*.jar")):
             raise KafkaCannotStart(f"Maven could not fetch Kafka's jars:\n{done.stdout}{done.stderr}")
-        try:
-            fetched.rename(home)  # atomic: nobody sees half of it
-        except OSError:
-            if not home.is_dir():  # else another process was first
-                raise
+        fetched.rename(home)  # atomic: nobody sees half of it
     return home
 
 
