@@ -145,8 +145,7 @@ class _Checker:
         segment_rules.check_tiers(
             [_valid(TierSection, raw) for raw in tiers] if isinstance(tiers, list) else [], self.tell
         )
-        segments = values.get("segments", {})
-        segment_rules.check_learner(segments.get("learner") if isinstance(segments, dict) else None, self.tell)
+        segment_rules.check_learner(values.get("segments"), self.tell)
 
     def tell(
         self, path: KeyPath, text: str, *, key: bool = False, absent: bool = False, offset: int | None = None

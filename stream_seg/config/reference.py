@@ -13,6 +13,7 @@ from stream_seg.config.environment import RESERVED, Leaf, section_in
 from stream_seg.config.rules import PARTS
 from stream_seg.config.scalars import written
 from stream_seg.config.sections import Document, FeatureSection
+from stream_seg.core.clustering import LEARNERS, OPTIONS
 from stream_seg.core.definition import Feature
 from stream_seg.core.ready_made import ready_made
 from stream_seg.core.views import ACTIVITY, STANDING, WORDS
@@ -58,7 +59,7 @@ Without `views` there are these, as far as the features allow (`customer.trend` 
 
 def reference() -> str:
     """The whole page."""
-    parts = [_HEAD, *_sections(), _aggregates(), _views(), _reserved()]
+    parts = [_HEAD, *_sections(), _aggregates(), _options(), _views(), _reserved()]
     return "\n".join(parts)
 
 
@@ -115,6 +116,16 @@ def _aggregates() -> str:
         f"Every feature takes {_names(tuple(every))}; an outcome takes no `transform`. "
         "Times (`recency`, `tenure`, `mean_gap`, `time_on_site`) are in seconds.\n\n" + "\n".join(rows) + "\n"
     )
+
+
+def _options() -> str:
+    rows = ["| learner | option | range | default | meaning |", "|---|---|---|---|---|"]
+    for learner in LEARNERS:
+        for name, option in OPTIONS.get(learner, {}).items():
+            within = f"{option.least:g} to {option.most:g}"
+            rows.append(f"| `{learner}` | `{name}` | {within} | `{option.default:g}` | {option.meaning} |")
+    none = _names(tuple(learner for learner in LEARNERS if learner not in OPTIONS))
+    return f"## Options of learners\n\nThose of `segments.options`; {none} has none.\n\n" + "\n".join(rows) + "\n"
 
 
 def _views() -> str:

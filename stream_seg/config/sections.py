@@ -203,7 +203,9 @@ class SegmentsSection(Section):
     table: Annotated[int, in_range(100, 1_000_000), Kind("whole number")] = Field(
         default=5_000, description="customers whose latest vector the learner keeps"
     )
-    options: dict[str, Number] = Field(default={}, description="settings of the learner itself: name: number")
+    options: dict[str, Number] = Field(
+        default={}, description="settings of the learner itself, `name: number`; see *Options of learners*"
+    )
 
 
 class DriftSection(Section):

@@ -39,11 +39,23 @@ def check_tiers(tiers: Sequence[TierSection | None], tell: Tell) -> None:
             tell(("tiers", i, "where"), error.message, offset=error.column - 1)
 
 
-def check_learner(name: Any, tell: Tell) -> None:
-    """Somebody knows the learner. One of one's own must have been entered by now."""
-    if not isinstance(name, str) or name == Learning().learner:
+def check_learner(segments: Any, tell: Tell) -> None:
+    """Somebody knows the learner, and it knows its options. One of one's own must have been entered by now."""
+    segments = segments if isinstance(segments, dict) else {}
+    name, options = segments.get("learner", Learning().learner), segments.get("options", {})
+    options = options if isinstance(options, dict) else {}
+    if not isinstance(name, str) or (name == Learning().learner and not options):
         return
-    from stream_seg.core.clustering import LEARNERS  # noqa: PLC0415  # river takes a second to import
+    from stream_seg.core.clustering import LEARNERS, OPTIONS  # noqa: PLC0415  # river takes a second to import
 
     if name not in LEARNERS:
         tell(("segments", "learner"), f"`{name}` is no learner, {choose(name, sorted(LEARNERS))}")
+        return
+    known = OPTIONS.get(name, {})
+    for option, value in options.items():
+        path = ("segments", "options", option)
+        if option not in known:
+            remedy = choose(option, sorted(known)) if known else "which has none: take it out"
+            tell(path, f"is no option of the learner `{name}`, {remedy}", key=True)
+        elif isinstance(value, int | float) and not known[option].least <= value <= known[option].most:
+            tell(path, f"{value:g} is out of range, use {known[option].least:g} to {known[option].most:g}")

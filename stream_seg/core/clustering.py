@@ -2,16 +2,17 @@
 
 LEARN keeps the table: the newest vector of each customer, so a learner sees customers and not events. Vectors are
 transformed (after clip and log1p) and not scaled: a learner has its own scale. It writes its whole state down as JSON
-of its own: no pickle. To add one, satisfy `Clusterer` and enter it in `LEARNERS`; docs/learners.md has an example.
+of its own: no pickle. To add one, satisfy `Clusterer` and enter it in `LEARNERS`, and its options in `OPTIONS`;
+docs/learners.md has an example.
 """
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import version
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 import numpy as np
@@ -26,6 +27,15 @@ from stream_seg.core.scaling import Scaler
 from stream_seg.errors import Stop
 
 T = TypeVar("T")
+
+
+class Option(NamedTuple):
+    """A number that a learner can be given as one of `Learning.options`: from `least` to `most`, both included."""
+
+    least: float
+    most: float
+    default: float
+    meaning: str
 
 
 class Clusterer(Protocol):
@@ -118,6 +128,9 @@ class _RiverState(msgspec.Struct, forbid_unknown_fields=True):
     centers: list[list[float]]
 
 
+HALFLIFE = Option(0.0001, 1.0, 0.02, "the share by which a centre moves towards each vector")
+
+
 class RiverKMeans:
     """river's ``StandardScaler | KMeans``, learning vector by vector: the textbook way.
 
@@ -141,7 +154,7 @@ class RiverKMeans:
         self._learning = learning
         self._scaler = preprocessing.StandardScaler()
         self._kmeans = cluster.KMeans(
-            n_clusters=learning.k, halflife=learning.options.get("halflife", 0.02), seed=learning.seed
+            n_clusters=learning.k, halflife=learning.options.get("halflife", HALFLIFE.default), seed=learning.seed
         )
 
     def begin(self, table: Float64) -> None:
@@ -203,6 +216,7 @@ def made_with() -> dict[str, str]:
 
 
 LEARNERS: dict[str, Callable[[int, Learning], Clusterer]] = {"keyed": Keyed, "river": RiverKMeans}
+OPTIONS: dict[str, Mapping[str, Option]] = {"river": {"halflife": HALFLIFE}}  # of a learner that is not here: none
 
 
 def learner(columns: int, learning: Learning) -> Clusterer:

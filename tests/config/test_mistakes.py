@@ -168,6 +168,24 @@ SECTION_MISTAKES = [
     ("segments: {margin: 1}", "7:20: segments.margin: 1 is out of range, use 0 to below 1"),
     ("segments: {margin: .nan}", "7:20: segments.margin: nan is not a finite number"),
     ("segments: {options: {halflife: fast}}", "7:32: segments.options.halflife: expected a number, got `fast`"),
+    (
+        "segments: {options: {nonsense: 9}}",
+        "7:22: segments.options.nonsense: is no option of the learner `keyed`, which has none: take it out",
+    ),
+    (
+        "segments: {learner: river, options: {halflive: 0.1}}",
+        "7:38: segments.options.halflive: is no option of the learner `river`, did you mean `halflife`?",
+    ),
+    (
+        "segments:\n  learner: river\n  options:\n    nonsense: 9",
+        "10:5: segments.options.nonsense: is no option of the learner `river`, use one of: halflife",
+    ),
+    (
+        "segments: {learner: river, options: {halflife: 9}}",
+        "7:48: segments.options.halflife: 9 is out of range, use 0.0001 to 1",
+    ),
+    ("segments: {learner: river, options: {halflife: fast}}", "7:48: segments.options.halflife: expected a number"),
+    ("segments: {learner: revir, options: {halflife: 9}}", "7:21: segments.learner: `revir` is no learner, did you"),
     ("segments:\n  k: 3\n  k: 4", "9:3: segments.k: given twice (first in line 8)"),
     ("segments: [k]", "7:11: segments: expected `key: value` lines, got a list"),
     ("segments:", "7:1: segments: is empty"),

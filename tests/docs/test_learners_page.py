@@ -15,11 +15,12 @@ import pytest
 from benchmarks.learner_figures import BLOCK, RESULTS, filled
 from stream_seg.adapters.memory.sampling import Sampling, daily
 from stream_seg.adapters.memory.trial import Trial
-from stream_seg.core.clustering import LEARNERS
+from stream_seg.core.clustering import LEARNERS, OPTIONS
 from stream_seg.core.definition import Learning
+from stream_seg.errors import ConfigError
 from stream_seg.pipeline.verdict import KEYS
 from tests.docs.pages import ROOT, text_of
-from tests.queries.shop import definition, events
+from tests.queries.shop import FEATURES, REST, definition, events
 
 PAGE = text_of(ROOT / "docs/learners.md")
 (CODE,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -27,12 +28,13 @@ PAGE = text_of(ROOT / "docs/learners.md")
 
 @pytest.fixture
 def entered() -> Iterator[Any]:
-    before = dict(LEARNERS)
+    before = dict(LEARNERS), dict(OPTIONS)
     known: dict[str, Any] = {}
     exec(CODE, known)
     yield known["Forgetful"]
-    LEARNERS.clear()
-    LEARNERS.update(before)
+    for table, entries in zip((LEARNERS, OPTIONS), before, strict=True):
+        table.clear()  # type: ignore[attr-defined]  # both are dicts, of different values
+        table.update(entries)  # type: ignore[attr-defined]  # as above
 
 
 @pytest.mark.usefixtures("entered")
@@ -45,6 +47,16 @@ def test_the_learner_on_the_page_learns_in_a_real_learn_and_follows_the_customer
     assert trial.model is not None
     assert trial.model.learner == "forgetful"
     assert trial.model.version > 5
+
+
+@pytest.mark.usefixtures("entered")
+def test_its_options_are_checked_in_the_file_like_those_of_any_other(tmp_path: Path) -> None:
+    rest = REST.replace("learner: river", "learner: forgetful, options: {half_life: 14}")
+    assert definition(tmp_path, FEATURES, rest).learning.options == {"half_life": 14.0}
+    with pytest.raises(ConfigError, match=r"segments\.options\.half_life: 0 is out of range, use 0\.1 to 365"):
+        definition(tmp_path, FEATURES, rest.replace("14}", "0}"))
+    with pytest.raises(ConfigError, match="no option of the learner `forgetful`, did you mean `half_life`"):
+        definition(tmp_path, FEATURES, rest.replace("half_life", "halflife"))
 
 
 def test_its_state_is_all_there_is_of_it(entered: Any) -> None:
