@@ -54,8 +54,8 @@ def shown(value: object) -> str:
     return f"`{text[:40]}{'…' if len(text) > 40 else ''}`"
 
 
-def duration(least: int = 1, most: int = LONGEST) -> Callable[[Any], int]:
-    """A validator of durations: one whole number and one unit, in ms."""
+def duration(least: int = 1, most: int = LONGEST, *, or_zero: bool = False) -> Callable[[Any], int]:
+    """A validator of durations: one whole number and one unit, in ms. `or_zero`: 0 is taken below `least` too."""
 
     def validate(value: Any) -> int:
         match = re.fullmatch(r"(\d{1,12})(ms|s|m|h|d|w)", value) if isinstance(value, str) else None
@@ -69,8 +69,9 @@ def duration(least: int = 1, most: int = LONGEST) -> Callable[[Any], int]:
             raise wrong(
                 f"{shown(value)} is not a duration, write a whole number and a unit: 500ms, 30s, 90m, 12h, 7d, 2w"
             )
-        if not least <= ms <= most:
-            raise wrong(f"{shown(value)} is out of range, use {written(least)} to {written(most)}")
+        if not least <= ms <= most and not (or_zero and ms == 0):
+            zero = ", or 0s" if or_zero else ""
+            raise wrong(f"{shown(value)} is out of range, use {written(least)} to {written(most)}{zero}")
         return ms
 
     return validate

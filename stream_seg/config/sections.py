@@ -52,6 +52,8 @@ AtLeastZero = Annotated[int, BeforeValidator(duration(least=0)), Kind("duration"
 FromOneSecond = Annotated[int, BeforeValidator(duration(least=SECOND)), Kind("duration")]
 FromOneMinute = Annotated[int, BeforeValidator(duration(least=MINUTE)), Kind("duration")]
 
+FromOneMinuteOrZero = Annotated[int, BeforeValidator(duration(least=MINUTE, or_zero=True)), Kind("duration")]
+
 
 class FeatureWords(Section):
     """How a person says that the feature is high or low."""
@@ -179,8 +181,10 @@ class SegmentsSection(Section):
     warm_start: Annotated[int, in_range(2, 1_000_000), Kind("whole number")] = Field(
         default=500, description="distinct customers before the first model; a full `table` is enough"
     )
-    retrain_every: FromOneMinute = Field(
-        default=7 * DAY, description="a refit at least this often; more often while the learner is young"
+    retrain_every: FromOneMinuteOrZero = Field(
+        default=7 * DAY,
+        description="a refit at least this often; more often while the learner is young; `0s`: none for its age, only "
+        "on drift (`drift.retrain`) and by hand (`stream-seg model retrain --now`)",
     )
     publish_gain: Annotated[float, BeforeValidator(number(0, 10)), Kind("number")] = Field(
         default=0.01,

@@ -106,7 +106,7 @@ class Learning(_Value, frozen=True, kw_only=True):
     """How segments are learned. `learner` names a registered Clusterer; `options` are its own settings; times in ms.
 
     warm_start      distinct customers before the first model
-    retrain_every   a refit at least this often; sooner while the learner is young
+    retrain_every   a refit at least this often; sooner while the learner is young (0: none for its age)
     publish_gain    a version is published when the one in force has more than 1 + this times the inertia
     publish_every   … and when the last one is this old, better or not (0: never for its age alone)
     max_model_moves a version that would move a greater share of the customers waits for a person (1: never)

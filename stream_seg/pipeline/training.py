@@ -87,7 +87,6 @@ class Training:
         self, learning: Clusterer, previous: int, day: int, proposed: ModelVersion | None, *, refit: bool
     ) -> str | None:
         """One day more, and a refit where it is time."""
-        state = self.state
         news, latest = self.table.between(previous, day), self.table.latest(day)
         if not latest:
             return None
@@ -96,11 +95,16 @@ class Training:
         x = limits.clip(known)
         learning.learn(limits.clip(worked.news), x)
         self.operation = worked
-        if refit or day - state.refitted >= min(self.rules.retrain_every, max(DAY, (day - state.began) // YOUNG)):
+        if refit or self._refit_due(day):
             self.retrain(day)
             self.operation = worked._replace(asks=("learn", "refit"), after=self._limits())
             x = self._limits().clip(known)
         return self._worth(day, x, proposed or self.engine.activation.model)
+
+    def _refit_due(self, day: int) -> bool:
+        """Whether the last refit is too long ago: by the rules, or sooner, by a quarter of the learner's age."""
+        state, often = self.state, self.rules.retrain_every
+        return often > 0 and day - state.refitted >= min(often, max(DAY, (day - state.began) // YOUNG))
 
     def retrain(self, day: int) -> None:
         """A refit, from the newest vector of every customer up to `day`."""

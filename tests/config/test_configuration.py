@@ -65,6 +65,12 @@ def test_every_unit_of_a_duration_is_read(path: Path) -> None:
         assert load(path, {}).definition.dwell == ms
 
 
+@pytest.mark.parametrize("never", ["0s", "0"])
+def test_no_refit_for_its_age_is_written_as_zero(path: Path, never: str) -> None:
+    path.write_text(SMALL + f"segments: {{retrain_every: {never}}}\n")
+    assert load(path, {}).definition.learning.retrain_every == 0
+
+
 def test_the_order_of_transforms_does_not_matter(path: Path) -> None:
     one = SMALL + "- {name: a, aggregate: recency, transform: [log1p, {clip: [0, 9]}]}\n"
     other = SMALL + "- {name: a, aggregate: recency, transform: [{clip: [0, 9]}, log1p]}\n"

@@ -193,6 +193,7 @@ SECTION_MISTAKES = [
     ("time: {utc_offset: 2}", '7:20: time.utc_offset: `2` is not an offset from UTC, write it as "+02:00"'),
     ("time: {utc_offset: +25:00}", "7:20: time.utc_offset: `+25:00` is not an offset"),
     ("time: {forget_after: 6d}", "7:22: time.forget_after: 6d is shorter than the longest window, use 7d or more"),
+    ("segments: {retrain_every: 30s}", "7:27: segments.retrain_every: `30s` is out of range, use 1m to 3660d, or 0s"),
     ("time: {learn_every: 1s}", "7:21: time.learn_every: `1s` is out of range, use 1m to 3660d"),
     ("input: {clock: wall}", "7:16: input.clock: `wall` is not known here, use one of: append, progress, event"),
     ("input: {keyed_by_customer: yes}", "7:28: input.keyed_by_customer: expected true or false, got `yes`"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from stream_seg.core.definition import DAY
+from stream_seg.wire import control
 from tests.pipeline.test_learning import LEARNING, START, Trainer, Vectors, grouped
 
 STEADY = msgspec.structs.replace(LEARNING, retrain_on_drift=False, max_model_moves=1.0)
@@ -36,3 +37,13 @@ def test_the_age_counts_from_the_day_on_which_there_were_enough_customers() -> N
     trainer = Trainer(msgspec.structs.replace(STEADY, retrain_every=7 * DAY))
     trainer.days(10, grouped(), customers=59)
     assert refits(trainer, 12, grouped()) == [11, 12, 13, 14, 15, 17, 19, 22]
+
+
+def test_with_no_cadence_a_refit_comes_only_by_hand_and_on_drift() -> None:
+    trainer = Trainer(msgspec.structs.replace(LEARNING, retrain_every=0, max_model_moves=1.0))
+    assert refits(trainer, 50, grouped()) == [1]
+    order = control.Order("now", "retrain", 1, "ann", START, "prices changed")
+    trainer.send(control.control("samples", control.ORDER, order, 0))
+    assert trainer.learn.memory.state.tiers["all"].refitted == START + 50 * DAY
+    assert trainer.said("models")[-1]["version"] == trainer.model.version
+    assert refits(trainer, 1, lambda c, d: [3.0 * v for v in grouped()(c, d)]) == [51]
