@@ -34,6 +34,8 @@ class KeyedKMeans(base.Clusterer):
         How many segments.
     key
         The field of `x` that says whose vector it is; it is no feature. Without one every vector stands for itself.
+        It must come as it is: a scaler in front scales numeric ids like any number, so that one customer has another
+        id each time, and fails on text. Lead it around the scaler, as in the example.
     table
         How many rows are kept; the row that was not replaced for longest makes room.
     warm_start
@@ -91,7 +93,7 @@ class KeyedKMeans(base.Clusterer):
         return {j: {name: float(row[f]) for name, f in self._columns.items()} for j, row in enumerate(real)}
 
     def learn_one(self, x: dict[Any, Any]) -> None:
-        """Raises ValueError where a feature is no finite number; nothing is learned then."""
+        """Raises ValueError where a feature is no finite number, text included; nothing is learned then."""
         values = self._checked(x)
         owner = x[self.key] if self.key is not None else self._seen
         for name in values:
@@ -123,7 +125,11 @@ class KeyedKMeans(base.Clusterer):
         return int(nearest_to(row, mean, self._inverse, centers))
 
     def _checked(self, x: dict[Any, Any]) -> dict[Any, float]:
-        values = {name: float(value) for name, value in x.items() if name != self.key}
+        values = {
+            name: value if type(value) is float else _number(name, value)
+            for name, value in x.items()
+            if name != self.key
+        }
         if not math.isfinite(sum(values.values())):  # so one of them is not, or they are too large to be added up
             for name, value in values.items():
                 if not math.isfinite(value):
@@ -168,3 +174,14 @@ class KeyedKMeans(base.Clusterer):
     def _plan_refit(self) -> None:
         known = len(self._slots)
         self._next_refit = self._seen + max(known, min(REFIT_AFTER * self._seen, REFIT_TABLES * known))
+
+
+def _number(name: Hashable, value: Any) -> float:
+    """A feature's value. Text is refused, also where it could be read as a number: it may well be an id."""
+    if isinstance(value, str | bytes):
+        remedy = "encode it, leave it out, or name it as `key`"
+        raise ValueError(f"feature {name!r} is the text {value!r}; {remedy}")  # noqa: TRY004  # as NaN is refused
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"feature {name!r} is {value!r} and no number; impute it or leave it out") from None

@@ -65,6 +65,29 @@ def test_nan_is_refused_by_name_and_nothing_is_learned() -> None:
     assert model._seen == 1
 
 
+@pytest.mark.parametrize("text", ["gold", "3", b"gold"])
+def test_text_is_refused_by_name_and_nothing_is_learned(text: str | bytes) -> None:
+    model = KeyedKMeans(n_clusters=2, key="who", warm_start=2)
+    for use in (model.learn_one, model.predict_one):
+        with pytest.raises(ValueError, match=r"feature 'plan' is the text b?'.*'; encode it, leave it out, or name it"):
+            use({"who": "ann", "spend": 1.0, "plan": text})
+    with pytest.raises(ValueError, match="feature 'spend' is None and no number"):
+        model.learn_one({"who": "ann", "spend": None})
+    assert (model._seen, model._columns, model._slots) == (0, {}, {})
+    model.learn_one({"who": "ann", "spend": np.float64(1.0), "vip": True})
+    assert list(model._slots) == ["ann"]
+
+
+def test_a_key_behind_a_scaler_is_no_id_any_more_as_the_docstring_says() -> None:
+    assert "a scaler in front scales numeric ids like any number" in " ".join((KeyedKMeans.__doc__ or "").split())
+    model = preprocessing.StandardScaler() | KeyedKMeans(n_clusters=2, key="who", warm_start=2)
+    for i in range(100):
+        model.learn_one({"who": i % 10, "spend": float(i % 7)})
+    assert len(model["KeyedKMeans"]._slots) > 50  # of ten customers
+    with pytest.raises(TypeError):
+        model.learn_one({"who": "ann", "spend": 1.0})
+
+
 def test_seeds_make_it_repeatable_and_a_customer_has_one_row() -> None:
     x = blobs(1, FOUR)
     order = np.random.default_rng(2).integers(0, len(x), 3_000)
