@@ -7,7 +7,8 @@ import time
 from collections.abc import Sequence
 
 from stream_seg.adapters.redis.inspection import RedisInspection
-from stream_seg.bootstrap.definition import SAMPLES, partitions, publish
+from stream_seg.bootstrap.definition import partitions, publish
+from stream_seg.bootstrap.recorded import SAMPLES
 from stream_seg.config import Config
 from stream_seg.errors import Stop, Unavailable
 from stream_seg.pipeline.learn_state import Memory, Request

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
 from typing import Any
 from uuid import uuid4
 
@@ -14,17 +13,14 @@ from stream_seg.adapters.kafka.topics import topic_name
 from stream_seg.adapters.redis.inspection import RedisInspection
 from stream_seg.bootstrap import sources
 from stream_seg.bootstrap.connect import broker_of, now, producer_of
-from stream_seg.bootstrap.reading import whole_topic
+from stream_seg.bootstrap.recorded import EVENTS, SAMPLES, recorded
 from stream_seg.config import Config
 from stream_seg.core.activation import Activation
 from stream_seg.core.definition import Definition, feature_set_version
 from stream_seg.errors import Stop
 from stream_seg.pipeline.label_state import Memory
 from stream_seg.ports import Message, Slot
-from stream_seg.wire.control import ACTIVATE, Apply, control, kind_of
-
-EVENTS, SAMPLES = "events", "samples"
-LOOKED_AT = 100_000  # records at the beginning of a log: a first activation stands before all but a few events
+from stream_seg.wire.control import ACTIVATE, Apply, control
 
 
 def begin(config: Config, *, who: str, why: str) -> str | None:
@@ -35,9 +31,15 @@ def begin(config: Config, *, who: str, why: str) -> str | None:
 async def _begin(config: Config, *, who: str, why: str) -> str | None:
     current = await in_force(config)
     if current is None:
-        if not await _in_log(config):
-            await _first(config, who=who, why=why)
-        return None
+        found = await recorded(config, await partitions(config, EVENTS))
+        if found.nothing:
+            await publish(config, await everywhere(config, _first(config, who=who, why=why)))
+        if found.nothing or found.whole:
+            return None
+        return (
+            f"Redis holds nothing of {config.definition.name!r}, and its logs have forgotten what was in force. Look "
+            "first whether redis.url is right; `stream-seg apply` begins again with what the logs still hold"
+        )
     changes = differences(current.definition, config.definition)
     try:
         changes += await _other_sources(config)
@@ -62,64 +64,75 @@ async def in_force(config: Config) -> Activation | None:
         await inspection.close()
 
 
-async def _in_log(config: Config) -> bool:
-    """Whether somebody else wrote a first activation that LABEL has not come to yet."""
-    looked_at = 0
-    async with aclosing(whole_topic(config, EVENTS)) as records:
-        async for record in records:
-            looked_at += 1
-            if kind_of(record) == ACTIVATE:
-                return True
-            if looked_at == LOOKED_AT:
-                return False
-    return False
-
-
 async def put_in_force(config: Config, *, why: str, who: str, dry_run: bool, wait: float) -> dict[str, Any]:
     """`stream-seg apply`: see `stream_seg.bootstrap.apply`."""
     current = await in_force(config)
-    if current is None and await _in_log(config):
-        raise Stop(
-            "a first definition is in the log already, and no worker has read it yet; start one "
-            "(stream-seg run --stages label), then apply"
-        )
     version = feature_set_version(config.definition)
-    changes = ["the first definition"] if current is None else differences(current.definition, config.definition)
-    number = 1 if current is None else current.number + 1
-    customers = await _customers(config) if current else 0
-    other_sources = await _other_sources(config) if current else []
+    if current is None:
+        number, said, messages = await _beginning(config, who=who, why=why)
+        if not dry_run:
+            await publish(config, messages)
+        return _answer(number, version, said, 0, dry_run=dry_run)
+    changes = differences(current.definition, config.definition)
+    number = current.number + 1 if changes else current.number
+    customers = await _customers(config)
+    other_sources = await _other_sources(config)
     if not dry_run:
         named = await sources.configured(config) if other_sources else ()
         also = sources.messages(named, await partitions(config, EVENTS))
-        if changes and current is None:
-            await _first(config, who=who, why=why)
-        elif changes:
+        if changes:
             number = await _changed(config, also, who=who, why=why, wait=wait)
         elif also:
             await publish(config, also)
+    return _answer(number, version, changes + other_sources, customers, dry_run=dry_run)
+
+
+def _answer(number: int, version: str, changes: list[str], customers: int, *, dry_run: bool) -> dict[str, Any]:
     return {
-        "activation": number if changes else (current.number if current else 0),
+        "activation": number,
         "feature_set_version": version,
-        "changes": changes + other_sources,
+        "changes": changes,
         "customers": customers,
         "dry_run": dry_run,
     }
 
 
-async def _first(config: Config, *, who: str, why: str) -> None:
-    """The first activation goes into every log itself: nobody is there yet to number it."""
+async def _beginning(config: Config, *, who: str, why: str) -> tuple[int, list[str], list[Message]]:
+    """Where Redis holds nothing: the number that comes into force, what happens, and what to publish."""
+    found = await recorded(config, await partitions(config, EVENTS))
+    if found.nothing:
+        return 1, ["the first definition"], await everywhere(config, _first(config, who=who, why=why))
+    if found.first is None:
+        from stream_seg.bootstrap.restoring import restored  # noqa: PLC0415  # as in `_changed`
+
+        again = await restored(config, who=who, why=why)
+        return again.activation.number, again.said, await everywhere(config, again.activation)
+    if found.whole:
+        raise Stop(
+            "a first definition is in the log already, and no worker has read it yet; start one "
+            "(stream-seg run --stages label), then apply"
+        )
+    where = ", ".join(map(str, found.lacking))
+    said = f"activation {found.first.number}, which LEARN's log still holds, again in events partitions {where}"
+    return found.first.number, [said], [control(EVENTS, ACTIVATE, found.first, p) for p in found.lacking]
+
+
+def _first(config: Config, *, who: str, why: str) -> Activation:
+    """The first activation: nobody is there yet to number it."""
     definition = config.definition
-    activation = Activation(
-        number=1, definition=definition, feature_set_version=feature_set_version(definition), who=who, at=now(), why=why
-    )
-    await publish(config, await everywhere(config, activation))
+    version = feature_set_version(definition)
+    return Activation(number=1, definition=definition, feature_set_version=version, who=who, at=now(), why=why)
 
 
 async def everywhere(config: Config, activation: Activation) -> list[Message]:
-    """A first activation for every partition of both logs, and the sources that make the clock if INGEST does."""
-    logs = [(log, p) for log in (EVENTS, SAMPLES) for p in range(await partitions(config, log))]
-    named = sources.messages(await sources.configured(config), await partitions(config, EVENTS))
-    return [*(control(log, ACTIVATE, activation, partition) for log, partition in logs), *named]
+    """A first activation for every partition of both logs, and the sources that make the clock if INGEST does.
+
+    LEARN's log has it before any other: where it is not, nobody began (`recorded`).
+    """
+    count = await partitions(config, EVENTS)
+    learn = [control(SAMPLES, ACTIVATE, activation, p) for p in range(await partitions(config, SAMPLES))]
+    label = [control(EVENTS, ACTIVATE, activation, p, barrier=p == 0) for p in range(count)]
+    return [*learn, *label, *sources.messages(await sources.configured(config), count)]
 
 
 async def _other_sources(config: Config) -> list[str]:

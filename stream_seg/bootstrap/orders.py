@@ -8,8 +8,9 @@ from uuid import uuid4
 
 from stream_seg.bootstrap.answering import ask
 from stream_seg.bootstrap.connect import now
-from stream_seg.bootstrap.definition import EVENTS, partitions
+from stream_seg.bootstrap.definition import partitions
 from stream_seg.bootstrap.models import registered
+from stream_seg.bootstrap.recorded import EVENTS
 from stream_seg.config import Config
 from stream_seg.core.definition import BASE
 from stream_seg.core.model import ModelVersion

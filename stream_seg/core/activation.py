@@ -31,6 +31,8 @@ class Activation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     aliases   column of such a model -> column of the plan, where a retained feature bears another name; a model of
               this very feature set is not concerned
     ramp      walk: known customers adopt it at their next daily visit; now: all of them at once
+    versions, free  the numbers that LEARN had given to versions and segments when it last began again without its
+              state (see `LearnState`); 0: it never did
     who, why  for the record; `at`: ms
     """
 
@@ -44,6 +46,8 @@ class Activation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     aliases: dict[str, str] = {}
     tiers: dict[str, Own] = {}
     ramp: Literal["walk", "now"] = "walk"
+    versions: int = 0
+    free: int = 0
     who: str
     at: int
     why: str

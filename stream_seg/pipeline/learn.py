@@ -127,11 +127,16 @@ class Learn:
             self.table.add(sample, self.memory.state.learned)
 
     def _passed(self, told: control.PassedDay) -> list[Message]:
-        """A partition has sent all samples of a day; learns every day that all of them have passed."""
+        """A partition has sent all samples of a day; learns every day that all of them have passed.
+
+        What stands before the first activation is of a state that was lost, and LABEL sends it again.
+        """
         state = self.memory.state
+        if self.memory.activation is None:
+            return []
         state.partitions = told.partitions
         state.passed[told.partition] = max(told.through, state.passed.get(told.partition, 0))
-        if self.memory.activation is None or len(state.passed) < state.partitions:
+        if len(state.passed) < state.partitions:
             return []
         through = min(state.passed.values())
         period = self.memory.activation.definition.learn_every

@@ -58,6 +58,7 @@ class Registry:
             return []
         self.memory.activation = activation
         state.layout = activation.layout
+        state.versions, state.free = max(state.versions, activation.versions), max(state.free, activation.free)
         for one in activation.each:
             if one.model is not None:
                 state.versions = max(state.versions, one.model.version)

@@ -11,6 +11,14 @@ from tests.live.stack import Stack
 from tests.servers.kafka import KafkaServer
 from tests.servers.redis import RedisServer
 
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """A server that this test alone may kill, empty and rewind."""
+    with RedisServer(appendfsync="always") as server:
+        yield server
+
+
 StackMaker = Callable[..., Stack]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -27,13 +27,6 @@ from tests.servers.redis import RedisServer
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 QUIET = SECONDS.replace("clock: append", "clock: event")  # no ticks: a write is a batch's
-
-
-@pytest.fixture
-def own_redis() -> Iterator[RedisServer]:
-    """A server that this test alone may kill, empty and rewind."""
-    with RedisServer(appendfsync="always") as server:
-        yield server
 
 
 def begun(stack: Stack, orders: Orders) -> Worker:
