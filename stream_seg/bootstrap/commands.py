@@ -29,6 +29,7 @@ from stream_seg.pipeline.diagnosis import (
     TopicFault,
     append_finding,
     clock_finding,
+    input_finding,
     redis_findings,
     topic_findings,
 )
@@ -138,6 +139,9 @@ async def _look_at_kafka(config: Config) -> list[Finding]:
             found += topic_findings(
                 name, len(needed), [TopicFault(f.topic, f.key, f.found, f.needed, f.remedy) for f in faults]
             )
+            for topic in config.input_topics:
+                facts = await admin.topic(topic)
+                found.append(input_finding(topic, facts.partitions if facts else None))
             events = await admin.topic(topic_name(name, "events"))
         if events is not None:
             newest = await newest_append(broker, events.name, events.partitions)

@@ -114,6 +114,14 @@ def topic_findings(name: str, needed: int, faults: list[TopicFault]) -> list[Fin
     return found or [Finding("topics", "ok", f"{needed} topics of {name} are as needed")]
 
 
+def input_finding(topic: str, partitions: int | None) -> Finding:
+    """A topic that INGEST reads. It belongs to whoever produces: only that it is there is asked for."""
+    if partitions is None:
+        remedy = "create it, or take it out of input.topics"
+        return Finding(f"input topic {topic}", "fail", "there is no such topic", remedy)
+    return Finding(f"input topic {topic}", "ok", f"{partitions} partition(s)")
+
+
 def clock_finding(server: str, theirs: int, before: int, after: int, max_skew: int) -> Finding:
     """How far a server's clock (ms) is from this host's, which was read before and after asking it."""
     skew = 0 if before <= theirs <= after else (theirs - after if theirs > after else theirs - before)

@@ -56,6 +56,25 @@ def test_topics_are_created_once_and_then_the_doctor_has_nothing_to_say_about_th
         }
 
 
+def test_a_product_topic_that_is_not_there_is_a_finding_of_its_own(
+    kafka: KafkaServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with RedisServer(maxmemory="64mb") as redis:
+        config = config_for(tmp_path, kafka.bootstrap, redis.url)
+        name = uuid.uuid4().hex[:8]
+        there, missing = kafka.create_topic(f"web-{name}", 3), f"app-{name}"
+        with Path(config).open("a") as file:
+            file.write(f"input: {{keyed_by_customer: false, clock: progress, topics: [{there}, {missing}]}}\n")
+        asked(["topics", "create", "-c", config], capsys, 0)
+        findings = asked(["doctor", "-c", config], capsys, 3)["findings"]
+        found = {one["check"]: (one["status"], one["detail"], one["remedy"]) for one in findings}
+        assert found["topics"][0] == "ok"
+        assert found[f"input topic {there}"] == ("ok", "3 partition(s)", "")
+        remedy = "create it, or take it out of input.topics"
+        assert found[f"input topic {missing}"] == ("fail", "there is no such topic", remedy)
+        assert [check for check, (status, *_) in found.items() if status != "ok"] == [f"input topic {missing}"]
+
+
 def test_a_redis_that_forgets_customers_is_found(
     kafka: KafkaServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

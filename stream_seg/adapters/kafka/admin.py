@@ -132,7 +132,10 @@ class Admin:
                 found.append(Difference(real, None, "missing", f"{topic.why}", "stream-seg topics create"))
                 continue
             if facts.partitions < wanted:
-                remedy = "a new topic and `migrate`: adding partitions sends the same keys elsewhere"
+                remedy = (
+                    f"set kafka.partitions to {facts.partitions}, or begin under a new `name`; never add partitions: "
+                    "the same keys would go elsewhere"
+                )
                 found.append(Difference(real, "partitions", str(facts.partitions), str(wanted), remedy))
             configs = await self.configs(real)
             for key, value in topic.configs.items():
