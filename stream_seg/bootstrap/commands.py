@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from stream_seg.adapters.embedded.servers import EmbeddedServers
 from stream_seg.adapters.kafka.admin import Admin
 from stream_seg.adapters.kafka.inspection import cluster_facts, newest_append
 from stream_seg.adapters.kafka.topics import topic_name, topics
@@ -18,7 +17,13 @@ from stream_seg.bootstrap.demo import run_demo
 from stream_seg.bootstrap.offline import run_replay
 from stream_seg.bootstrap.queries import ask_customer, ask_segments, ask_who
 from stream_seg.bootstrap.saying import say
-from stream_seg.bootstrap.servers import create_product_topics, create_topics, on_servers, worker_environment
+from stream_seg.bootstrap.servers import (
+    create_product_topics,
+    create_topics,
+    embedded_servers,
+    on_servers,
+    worker_environment,
+)
 from stream_seg.bootstrap.supervisor import Supervisor
 from stream_seg.config import Config
 from stream_seg.core.views import View
@@ -45,7 +50,7 @@ def run(config: Config, stages: Sequence[Stage], workers: int, *, embedded: bool
     On an empty log the definition of `config` is put in force first; on another, a file that differs is only told of.
     """
     if embedded:
-        with EmbeddedServers() as servers:
+        with embedded_servers(config) as servers:
             served = on_servers(config, servers)
             create_topics(served, retention_days=7, dry_run=False)
             create_product_topics(served)

@@ -12,14 +12,13 @@ from typing import Any
 
 import orjson
 
-from stream_seg.adapters.embedded.servers import EmbeddedServers
 from stream_seg.adapters.files.demo import load as load_purchases
 from stream_seg.adapters.redis.inspection import RedisInspection
 from stream_seg.bootstrap.definition import begin
 from stream_seg.bootstrap.feeding import feed_live
 from stream_seg.bootstrap.reading import whole_topic
 from stream_seg.bootstrap.saying import say
-from stream_seg.bootstrap.servers import create_topics, on_servers, worker_environment
+from stream_seg.bootstrap.servers import create_topics, embedded_servers, on_servers, worker_environment
 from stream_seg.bootstrap.supervisor import Supervisor
 from stream_seg.config import Config, load
 from stream_seg.pipeline.label_state import Memory
@@ -37,7 +36,7 @@ def run_demo(name: str, *, days: int | None, keep: bool, tell: Tell) -> tuple[Su
     source = load_purchases(name, days)
     config = load(source.definition, {})
     config = replace(config, kafka=config.kafka.model_copy(update={"partitions": PARTITIONS}))
-    with EmbeddedServers() as servers:
+    with embedded_servers(config) as servers:
         config = on_servers(config, servers)
         create_topics(config, retention_days=7, dry_run=False)
         begin(config, who="demo", why="the demo's own definition")

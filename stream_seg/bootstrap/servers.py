@@ -7,17 +7,22 @@ import os
 from dataclasses import replace
 from typing import Any
 
-from stream_seg.adapters.embedded.servers import EmbeddedServers
+from stream_seg.adapters.embedded.servers import REDIS_MEMORY, EmbeddedServers
 from stream_seg.adapters.kafka.admin import Admin
 from stream_seg.adapters.kafka.topics import topic_name, topics
 from stream_seg.bootstrap.connect import broker_of
 from stream_seg.config import Config, RedisSettings
 
 
+def embedded_servers(config: Config) -> EmbeddedServers:
+    """Servers of our own, not started yet, with the memory that the configuration grants."""
+    return EmbeddedServers(redis_memory=config.redis.memory or REDIS_MEMORY)
+
+
 def on_servers(config: Config, servers: EmbeddedServers) -> Config:
     """The configuration on embedded servers instead of its own."""
     kafka = config.kafka.model_copy(update={"bootstrap": [servers.kafka], "replication": 1})
-    return replace(config, kafka=kafka, redis=RedisSettings(url=servers.redis_url))
+    return replace(config, kafka=kafka, redis=RedisSettings(url=servers.redis_url, memory=config.redis.memory))
 
 
 # What a batch took goes back to the system when it is done; left to itself, glibc soon keeps it all.

@@ -11,14 +11,17 @@ from stream_seg.config.scalars import Kind, Memory, SecretFile, Text, one_of
 from stream_seg.config.section import Section, Words, in_range
 
 _MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
-_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 
 
 class SecuritySettings(Section):
-    """How to reach a Kafka that asks who is there. Secrets come from files or from the environment, never from YAML."""
+    """How to reach a Kafka that asks who is there: not supported yet, whatever is not PLAINTEXT is refused.
 
-    protocol: Annotated[str, BeforeValidator(one_of(*_PROTOCOLS)), Kind(" / ".join(_PROTOCOLS))] = Field(
-        default="PLAINTEXT", description="as Kafka's security.protocol"
+    Secrets come from files or from the environment, never from YAML.
+    """
+
+    protocol: Annotated[str, BeforeValidator(one_of(*PROTOCOLS)), Kind(" / ".join(PROTOCOLS))] = Field(
+        default="PLAINTEXT", description="as Kafka's security.protocol; only `PLAINTEXT` is supported yet"
     )
     mechanism: Annotated[str, BeforeValidator(one_of(*_MECHANISMS)), Kind(" / ".join(_MECHANISMS))] | None = Field(
         default=None, description="with SASL"
@@ -103,9 +106,12 @@ class RunSettings(Section):
         default=1, description="processes per stage"
     )
     metrics_port: Annotated[int, in_range(0, 65_535), Kind("port")] = Field(
-        default=0, description="Prometheus metrics of the first worker, the next ones count up; 0: none"
+        default=0,
+        description="Prometheus metrics of the first worker, the next ones count up; 0: none. **Nothing listens yet**",
     )
-    bind: Text = Field(default="127.0.0.1", description="address that metrics and health listen on")
+    bind: Text = Field(
+        default="127.0.0.1", description="address that metrics and health listen on. **Nothing listens yet**"
+    )
     outbox_limit: Annotated[int, in_range(1, 1_000_000), Kind("whole number")] = Field(
         default=2_500, description="messages of a partition not yet published, above which it stops applying"
     )

@@ -9,6 +9,7 @@ import pytest
 from stream_seg.config import load
 from stream_seg.config.environment import RESERVED, variables
 from stream_seg.config.reference import reference
+from stream_seg.config.settings import SecuritySettings
 from stream_seg.core.definition import DAY, HOUR, MINUTE, Learning, Lever, Mapping
 from stream_seg.errors import ConfigError
 
@@ -130,15 +131,16 @@ def test_features_and_levers_are_changed_in_the_file_only() -> None:
 def test_secrets_come_from_files_and_the_environment_and_never_show(path: Path, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("hunter2\n")
-    path.write_text(
-        SMALL
-        + f"kafka: {{security: {{protocol: SASL_SSL, mechanism: PLAIN, username: ann, password_file: {secret}}}}}\n"
-    )
+    security = SecuritySettings.model_validate({"protocol": "SASL_SSL", "password_file": str(secret)})
+    assert security.secret == "hunter2"
+    assert "hunter2" not in f"{security!r} {security.model_dump()}"
+    path.write_text(SMALL + f"redis: {{password_file: {secret}}}\n")
+    assert load(path, {}).redis.secret == "hunter2"
+    path.write_text(SMALL)
     config = load(path, {"STREAM_SEG_REDIS__URL": "redis://bob:hunter2@db:6379/1"})
-    assert config.kafka.security.secret == "hunter2"
     assert (config.redis.url, config.redis.username) == ("redis://db:6379/1", "bob")
     assert config.redis.secret == "hunter2"
-    assert "hunter2" not in f"{config!r} {config} {config.redis!r} {config.kafka.model_dump()}"
+    assert "hunter2" not in f"{config!r} {config} {config.redis!r}"
     config = load(path, {"STREAM_SEG_REDIS__PASSWORD": "hunter2"})
     assert config.redis.secret == "hunter2"
     assert "hunter2" not in repr(config)

@@ -218,11 +218,11 @@ SECTION_MISTAKES = [
     ("kafka: {partitions: 0}", "7:21: kafka.partitions: 0 is out of range, use 1 to 10000"),
     (
         "kafka: {security: {mechanism: PLAIN}}",
-        "7:20: kafka.security.mechanism: is only for SASL, set `protocol: SASL_SSL`",
+        "7:20: kafka.security.mechanism: is only for SASL, take it out",
     ),
     (
-        "kafka: {security: {protocol: SSL, ca_file: /nowhere.pem}}",
-        "7:44: kafka.security.ca_file: `/nowhere.pem` is not a file",
+        "kafka: {security: {ca_file: /nowhere.pem}}",
+        "7:20: kafka.security.ca_file: is only for TLS, take it out",
     ),
     (
         "kafka: {security: {password: hunter2}}",
@@ -253,6 +253,21 @@ def test_a_mistake_in_another_section_is_told_with_its_place(path: Path, section
     problems = told(path, HEAD + section)
     assert [problem[: len(line)] for problem in problems] == [line]
     assert "hunter2" not in problems[0]
+
+
+@pytest.mark.parametrize("protocol", ["SSL", "SASL_PLAINTEXT", "SASL_SSL"])
+def test_a_kafka_that_no_worker_could_reach_yet_is_refused_when_the_file_is_read(path: Path, protocol: str) -> None:
+    login = "" if protocol == "SSL" else ", mechanism: PLAIN, username: ann"
+    section = f"kafka: {{security: {{protocol: {protocol}{login}}}}}"
+    env = {} if protocol == "SSL" else {"STREAM_SEG_KAFKA__SECURITY__PASSWORD": "hunter2"}
+    (problem,) = told(path, HEAD + section, env)
+    what = f"`{protocol}` is not supported yet, reach Kafka over a PLAINTEXT listener"
+    assert problem == f"7:30: kafka.security.protocol: {what}"
+
+
+def test_a_certificate_is_looked_for_all_the_same(path: Path) -> None:
+    _, problem = told(path, HEAD + "kafka: {security: {protocol: SSL, ca_file: /nowhere.pem}}")
+    assert problem.startswith("7:44: kafka.security.ca_file: `/nowhere.pem` is not a file")
 
 
 FILES: list[tuple[str | bytes, str]] = [

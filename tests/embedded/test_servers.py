@@ -15,6 +15,8 @@ import redis
 
 from stream_seg.adapters.embedded import EmbeddedServers, servers
 from stream_seg.adapters.embedded.child import Child
+from stream_seg.bootstrap.servers import embedded_servers
+from stream_seg.config import load
 from stream_seg.errors import ConfigError, Unavailable
 
 if TYPE_CHECKING:
@@ -67,6 +69,15 @@ def test_both_answer_inside_the_context_and_are_gone_after_it() -> None:
     assert not any(directory.exists() for directory in directories)
     with pytest.raises(Unavailable, match="enter the context first"):
         _ = both.kafka
+
+
+def test_the_store_may_use_what_the_configuration_grants(tmp_path: Path) -> None:
+    file = tmp_path / "segmentation.yaml"
+    file.write_text("name: shop\nfeatures:\n- {name: n, aggregate: count, window: 7d}\nredis: {memory: 64mb}\n")
+    with embedded_servers(load(file, {})) as both:
+        client = redis.Redis.from_url(both.redis_url)
+        assert client.config_get("maxmemory") == {"maxmemory": str(64 << 20)}
+        client.close()
 
 
 async def test_the_async_context_does_the_same() -> None:
