@@ -16,7 +16,7 @@ from stream_seg.errors import BadEvent, Stop
 from stream_seg.pipeline.label_settings import LabelSettings
 from stream_seg.pipeline.label_state import Memory
 from stream_seg.pipeline.owner import SlotOwner
-from stream_seg.ports import Publish, Record, Step
+from stream_seg.ports import Record, Step
 from stream_seg.wire import control
 from stream_seg.wire.dead_letters import dead_letter
 from stream_seg.wire.decode import Decoder
@@ -107,7 +107,10 @@ class Intake:
             bad.append((row, error or self._says_where(decoded.customers[i])))
         if bad:
             self.memory.state.rejected += len(bad)
-            yield Publish([dead_letter(events[i], error, self.settings.group, self.owner.log_id) for i, error in bad])
+            yield from self.owner.send_aside(
+                [dead_letter(events[i], error, self.settings.group, self.owner.log_id) for i, error in bad],
+                [events[i].offset for i, _ in bad],
+            )
         if len(wrong):
             keep = ~(future | misplaced)
             decoded, appended = decoded.only(keep), appended[keep]

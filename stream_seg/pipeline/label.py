@@ -21,7 +21,7 @@ from stream_seg.pipeline.label_settings import LabelSettings
 from stream_seg.pipeline.label_state import Memory, offset_in
 from stream_seg.pipeline.owner import SlotOwner
 from stream_seg.pipeline.silence import Silence
-from stream_seg.ports import Ahead, Publish, Record, Slot, Step
+from stream_seg.ports import Ahead, Record, Slot, Step
 from stream_seg.wire import control
 from stream_seg.wire.dead_letters import dead_letter, late_event
 from stream_seg.wire.rejections import rejection
@@ -137,7 +137,8 @@ class Labeller:
         self.memory.state.rejected += 1
         self.owner.alarms.append(f"{self.owner.topic} partition {self.partition}: {error}")
         bad = rejection("damaged_activation", "$", str(error))
-        yield Publish([dead_letter(record, bad, self.settings.group, self.owner.log_id)])
+        letter = dead_letter(record, bad, self.settings.group, self.owner.log_id)
+        yield from self.owner.send_aside([letter], [record.offset])
 
     def _other_instants(self) -> bool:
         """Whether the newest definition reads features, or visits customers, at other instants than the one before."""
@@ -174,7 +175,10 @@ class Labeller:
         if late:
             state.late += len(late)
             yield from self.owner.confirm()  # a record that an heir wrote already would make late what is not
-            yield Publish([late_event(events[i], self.settings.group, self.owner.log_id) for i in late])
+            yield from self.owner.send_aside(
+                [late_event(events[i], self.settings.group, self.owner.log_id) for i in late],
+                [events[i].offset for i in late],
+            )
         yield from customers.write(np.unique(slots), new, outcome)
         yield from self.silence.sweep(customers)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from stream_seg.errors import Fenced, GuardMismatch, StateLost, Stop
+from stream_seg.errors import Fenced, GuardMismatch, StateLost, Stop, Undeliverable
 from stream_seg.ports import (
     Claim,
     Commit,
@@ -132,6 +132,26 @@ class SlotOwner:
         """Changes nothing. Raises `Fenced` where what was read may not be what this owner wrote."""
         yield from self.write(meta={})
 
+    def send_aside(self, messages: Sequence[Message], offsets: Sequence[int]) -> Step[None]:
+        """Publishes what became of single records before the offset moves past them. `offsets`: of each, its record's.
+
+        Raises `Undeliverable` with the place of the record where Kafka refuses one for good.
+        """
+        try:
+            yield Publish(messages)
+        except Undeliverable as error:
+            raise self._refused(error, messages, f" offset {offsets[error.index]}") from error
+
+    def _refused(self, error: Undeliverable, messages: Sequence[Message], place: str = "") -> Undeliverable:
+        message = messages[error.index]
+        size = len(message.value or b"") + sum(len(name) + len(value) for name, value in message.headers)
+        key = (message.key or b"").decode(errors="replace")[:100]
+        return Undeliverable(
+            f"{self.topic} partition {self.slot.partition}{place}: {error} (key {key!r}, {size} bytes with its "
+            "headers). Raise max.message.bytes of that topic and start the worker again: nothing is left out here",
+            error.index,
+        )
+
     def relay(self) -> Step[None]:
         """Publishes what is pending, in order, and forgets it when Kafka has it.
 
@@ -141,7 +161,11 @@ class SlotOwner:
             published = 0
             while published < min(len(self.pending), TRIM_EVERY):
                 entries = list(islice(self.pending, published, None))
-                yield Publish([message for _, messages in entries for message in messages])
+                batch = [message for _, messages in entries for message in messages]
+                try:
+                    yield Publish(batch)
+                except Undeliverable as error:
+                    raise self._refused(error, batch) from error
                 published += len(entries)
             yield Trim(self.slot, self.claim, self.pending[published - 1][0])
             for _ in range(published):
