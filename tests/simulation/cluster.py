@@ -5,27 +5,30 @@ from __future__ import annotations
 from itertools import count
 from random import Random
 
-import orjson
-
 from stream_seg.adapters.memory.log import Member, MemoryLog
 from stream_seg.adapters.memory.replay import OUTPUTS
 from stream_seg.adapters.memory.world import MemoryWorld
 from stream_seg.core.hashing import partition_of
 from stream_seg.errors import Fenced, StreamSegError, Unavailable
-from stream_seg.pipeline.feed import feed
+from stream_seg.pipeline.ingest import Ingest, IngestSettings
 from stream_seg.pipeline.label import Labeller
 from stream_seg.pipeline.label_settings import LabelSettings
 from stream_seg.pipeline.learn import Learn, LearnSettings
-from stream_seg.ports import Effect, Message, Passed, Publish, Slot, Step
+from stream_seg.ports import Effect, Message, Publish, Slot
 from stream_seg.wire import control
 from tests.simulation import faults as fault
 from tests.simulation.faults import Faults, Story
+from tests.simulation.hop import Source, Sourcing, sources
 from tests.simulation.people import people
+from tests.simulation.producers import feeder, producer
 from tests.simulation.scenario import EVENTS, SAMPLES, START, Scenario
-from tests.simulation.shell import ALWAYS, Actor, Life, Parts, Tenure, Until, Work
+from tests.simulation.shell import Actor, Life, Parts, Tenure, Until, Work
 
 MOST_STEPS = 60_000
 YEAR_2100 = 4_102_444_800_000
+
+
+Place = Slot | Source  # what a worker can hold
 
 
 class Stuck(Exception):
@@ -37,8 +40,8 @@ class Worker:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.members = {"label": Member("shop-label"), "learn": Member("shop-learn")}
-        self.holds: dict[Slot, tuple[Tenure, Actor]] = {}
+        self.members = {stage: Member(f"shop-{stage}") for stage in ("ingest", "label", "learn")}
+        self.holds: dict[Place, tuple[Tenure | Sourcing, Actor]] = {}
 
 
 class Cluster:
@@ -47,14 +50,14 @@ class Cluster:
     def __init__(self, shop: Scenario, random: Random, faults: Faults, story: Story, parts: Parts) -> None:
         self.shop, self.random, self.faults, self.story, self.parts = shop, random, faults, story, parts
         self.now = START if shop.loop != "event" else YEAR_2100
-        topics = {EVENTS: shop.partitions, SAMPLES: 1, **dict.fromkeys(OUTPUTS, 1)}
+        topics = {EVENTS: shop.partitions, SAMPLES: 1, **dict.fromkeys(OUTPUTS, 1), **shop.products}
         self.log = MemoryLog(topics, clock=lambda: self.now)
         self.slots = parts.slots()
         self.world = MemoryWorld(self.log, Member("nobody"), self.slots)
         self.at = 0
         self.actors: list[Actor] = []
         self.workers: list[Worker] = []
-        self.holders: dict[Slot, Worker] = {}
+        self.holders: dict[Place, Worker] = {}
         self.snapshots: list[object] = []
         self._names = (f"worker-{n}" for n in count(1))
         self._clock = count(START)
@@ -63,7 +66,8 @@ class Cluster:
     def _begin(self) -> None:
         for _ in range(self.random.choice([2, 2, 3])):
             self.workers.append(Worker(next(self._names)))
-        slots = [Slot("label", p) for p in range(self.shop.partitions)]
+        slots: list[Place] = [Slot("label", p) for p in range(self.shop.partitions)]
+        slots += sources(self.shop.products)
         if self.shop.loop != "fixed":
             slots.append(Slot("learn", 0))
             self._append(control.control(SAMPLES, control.ACTIVATE, self.shop.first, 0))
@@ -71,45 +75,17 @@ class Cluster:
             self.actors.append(Actor("people", orders, Member("nobody"), 1.0))
         for slot in slots:
             self._assign(slot, self.random.choice(self.workers))
-        producer = self._feeder() if self.shop.loop == "event" else self._producer()
-        self.actors.append(Actor("producers", producer, Member("nobody"), self._speed()))
+        if self.shop.loop == "event":
+            producers = feeder(self.shop, self.log, self._append)
+        else:
+            producers = producer(self.shop, self._appended_at)
+        self.actors.append(Actor("producers", producers, Member("nobody"), self._speed()))
 
     # --- actors
 
-    def _producer(self) -> Life:
-        for at, message in self.shop.script:
-            yield ALWAYS
-            self.now = max(self.now, at)
-            self._append(message)
-
-    def _feeder(self) -> Life:
-        """The feeder's step, one record at a time. It is one process and does not fail: it would be begun anew."""
-        for p in range(self.shop.partitions):
-            self._append(control.control(EVENTS, control.ACTIVATE, self.shop.first, p))
-        step = feed(self.shop.feed, self.shop.partitions, self.shop.first.definition.learn_every)
-        effect: Effect | None = next(step)
-        while effect is not None:
-            match effect:
-                case Publish():
-                    for message in effect.messages:
-                        yield ALWAYS
-                        self._append(message)
-                case Passed():
-                    yield self._passed(effect.through)
-            effect = _following(step)
-
-    def _passed(self, through: int) -> Until:
-        seen = 0
-
-        def passed() -> bool:
-            nonlocal seen
-            for record in self.log.read("learn-progress", 0, seen):
-                if orjson.loads(record.value or b"")["through"] >= through:
-                    return True
-                seen = record.offset + 1
-            return False
-
-        return Until(passed)
+    def _appended_at(self, at: int, message: Message) -> None:
+        self.now = max(self.now, at)
+        self._append(message)
 
     def _append(self, message: Message) -> None:
         record = self.log.append(
@@ -118,14 +94,25 @@ class Cluster:
         if message.topic == EVENTS:
             self.story.note(self.at, "log", f"events {record.partition} offset {record.offset} appended")
 
-    def _assign(self, slot: Slot, worker: Worker) -> None:
+    def _assign(self, place: Place, worker: Worker) -> None:
         """Gives a partition to a worker. Whoever held it is not asked: it may go on until it is refused."""
-        topic = EVENTS if slot.stage == "label" else SAMPLES
-        if slot in worker.holds:
-            self._let_go(worker, slot)
-        member = worker.members[slot.stage]
-        self.log.assign(member, topic, slot.partition)
-        self.holders[slot] = worker
+        if place in worker.holds:
+            self._let_go(worker, place)
+        topic = place.topic if isinstance(place, Source) else EVENTS if place.stage == "label" else SAMPLES
+        member = worker.members[place.stage]
+        self.log.assign(member, topic, place.partition)
+        self.holders[place] = worker
+        name = f"{worker.name} {_named(place)}"
+        tenure: Tenure | Sourcing
+        if isinstance(place, Source):
+            tenure = self._sourcing(place, member)
+        else:
+            tenure = self._tenure(place, topic, name, member)
+        actor = Actor(name, tenure.life(), member, self._speed())
+        worker.holds[place] = tenure, actor
+        self.actors.append(actor)
+
+    def _tenure(self, slot: Slot, topic: str, name: str, member: Member) -> Tenure:
         limits = self.random.choice([1, 20, 10_000]), lambda: self.random.choice([1, 2, 5, 50])
         settings = self._settings(limits[0])
 
@@ -138,11 +125,15 @@ class Cluster:
             made.owner = self.parts.owner(slot, topic)
             return made
 
-        name = f"{worker.name} {slot.stage}-{slot.partition}"
-        tenure = Tenure(name, slot, topic, self.log, member, work, limits, self._relay, self._drop, self.parts)
-        actor = Actor(name, tenure.life(), member, self._speed())
-        worker.holds[slot] = tenure, actor
-        self.actors.append(actor)
+        return Tenure(name, slot, topic, self.log, member, work, limits, self._relay, self._drop, self.parts)
+
+    def _sourcing(self, source: Source, member: Member) -> Sourcing:
+        def work() -> Ingest:
+            wall = iter(lambda: self.now, None)
+            return self.parts.ingest(source.topic, source.partition, IngestSettings(), wall)
+
+        first = self.shop.first.definition, self.shop.partitions
+        return Sourcing(source, self.log, member, work, first, lambda: self.now, lambda: self.random.choice([1, 2, 5]))
 
     def _settings(self, outbox_limit: int) -> LabelSettings:
         cache, most = self.random.choice([1, 64_000_000]), self.random.choice([1, 3, 1_000])
@@ -158,7 +149,7 @@ class Cluster:
 
     # --- letting go
 
-    def _let_go(self, worker: Worker, slot: Slot) -> None:
+    def _let_go(self, worker: Worker, slot: Place) -> None:
         tenure, actor = worker.holds.pop(slot)
         if tenure.relaying is not None:
             self._drop(tenure.relaying)
@@ -185,10 +176,10 @@ class Cluster:
         for slot in lost:
             self._hand_over(slot)
 
-    def _hand_over(self, slot: Slot) -> None:
+    def _hand_over(self, slot: Place) -> None:
         heir = self.random.choice(self.workers)
         before = self.holders[slot]
-        self.story.note(self.at, heir.name, f"is given {slot.stage}-{slot.partition}")
+        self.story.note(self.at, heir.name, f"is given {_named(slot)}")
         if before is not heir and slot in before.holds and self.random.random() < 0.5:
             _, actor = before.holds[slot]
             actor.sleeps_until = self.at + self.random.choice([20, 100, 400])  # a zombie, and when it wakes up
@@ -215,7 +206,7 @@ class Cluster:
         for slot, worker in self.holders.items():
             tenure, _ = worker.holds[slot]
             if not tenure.finished():  # an entry that Redis has again after it was trimmed waits for the next trim
-                raise Stuck(f"{slot.stage}-{slot.partition} is not finished, and nobody can go on")
+                raise Stuck(f"{_named(slot)} is not finished, and nobody can go on")
 
     def _exhaust(self) -> None:
         while True:
@@ -236,7 +227,7 @@ class Cluster:
                 return
 
     def _strike(self) -> None:
-        if self.faults.strikes(fault.SNAPSHOT) and all(self.slots.meta(slot) for slot in self.holders):
+        if self.faults.strikes(fault.SNAPSHOT) and all(self.slots.meta(p) for p in self.holders if isinstance(p, Slot)):
             self.snapshots.append(self.slots.snapshot())
             self.story.note(self.at, "Redis", f"snapshot {len(self.snapshots)}")
         if self.faults.strikes(fault.CRASH):
@@ -278,8 +269,8 @@ class Cluster:
         return 0 if message.key is None else partition_of(message.key, count_)
 
 
-def _following(step: Step[int]) -> Effect | None:
-    return next(step, None)
+def _named(place: Place) -> str:
+    return f"ingest-{place}" if isinstance(place, Source) else f"{place.stage}-{place.partition}"
 
 
 def _once(effect: Effect) -> Life:

@@ -11,11 +11,14 @@ import orjson
 from stream_seg.adapters.memory.log import LogRecord, Member, MemoryLog
 from stream_seg.adapters.memory.slots import MemorySlots
 from stream_seg.adapters.memory.world import MemoryWorld
+from stream_seg.core.definition import Definition
+from stream_seg.pipeline.ingest import Ingest, IngestSettings
 from stream_seg.pipeline.label import Labeller
 from stream_seg.pipeline.label_settings import LabelSettings
 from stream_seg.pipeline.learn import Learn, LearnSettings
 from stream_seg.pipeline.table import Sample
 from stream_seg.wire import control
+from tests.simulation.hop import sources
 from tests.simulation.scenario import EVENTS, SAMPLES
 from tests.simulation.shell import Work
 
@@ -35,6 +38,21 @@ class Fold:
         at = self.world.run(work.open())
         self.world.run(work.process(self.log.read(topic, partition, at)))
         self.world.run(work.owner.relay())
+
+
+def ingested(log: MemoryLog, events_partitions: int, rules: Definition, products: dict[str, int]) -> MemoryLog:
+    """INGEST's events and dead letters of the product topics of a run. Its clock stands, so it tells no progress."""
+    found = MemoryLog({EVENTS: events_partitions, "dead-letters": 1, **products}, clock=lambda: 0)
+    world = MemoryWorld(found, Member("oracle"))
+    for source in sources(products):
+        topic, partition = source.topic, source.partition
+        _copy(found, log.read(topic, partition, 0))
+        found.assign(world.member, topic, partition)
+        ingest = Ingest(topic, partition, IngestSettings(), repeat(0))
+        ingest.follow(rules, events_partitions)
+        at = world.run(ingest.open())
+        world.run(ingest.process(found.read(topic, partition, at)))
+    return found
 
 
 def labelled(log: MemoryLog, topics: dict[str, int]) -> Fold:

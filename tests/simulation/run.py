@@ -8,7 +8,7 @@ from random import Random
 
 from stream_seg.adapters.memory.replay import OUTPUTS
 from stream_seg.errors import StreamSegError
-from tests.simulation import judgement, oracle
+from tests.simulation import hop_judgement, judgement, oracle
 from tests.simulation.cluster import Cluster, Stuck
 from tests.simulation.faults import Faults, Story
 from tests.simulation.judgement import Wrong
@@ -51,7 +51,13 @@ def judge(shop: Scenario, cluster: Cluster) -> None:
     judgement.movements(log, fold.log)
     judgement.current_labels(log, fold.log)
     judgement.samples(log, fold.log)
-    judgement.sent_aside(log, fold.log)
+    ingested = None
+    if shop.products:
+        ingested = oracle.ingested(log, shop.partitions, shop.first.definition, shop.products)
+        hop_judgement.arrivals(log, ingested, shop.partitions)
+        hop_judgement.progress(log, ingested, shop.partitions)
+        hop_judgement.counted_once(slots, ingested, shop.partitions)
+    judgement.sent_aside(log, fold.log, ingested)
     if shop.loop != "fixed":
         learned = oracle.learned(log, topics)
         judgement.models(log, learned.log, shop.partitions)

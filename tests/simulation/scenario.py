@@ -30,6 +30,7 @@ from stream_seg.core.succession import laid_out, succeed
 from stream_seg.ports import Message
 from stream_seg.wire import control
 from stream_seg.wire.timestamps import rfc3339
+from tests.simulation import hop
 
 START = 19_600 * DAY
 EVENTS, SAMPLES = "events", "samples"
@@ -68,6 +69,7 @@ class Scenario:
     loop    fixed: all activations are in the script, nobody learns; append, event: LABEL and LEARN close the loop,
             on the broker's time or behind a feeder
     script  what producers append, in order: (append time, message); empty with a feeder
+    products  product topic -> partitions, where INGEST is between producers and the events log
     """
 
     loop: Loop
@@ -75,6 +77,7 @@ class Scenario:
     first: Activation
     script: list[tuple[int, Message]] = field(default_factory=list)
     feed: list[Batch] = field(default_factory=list)
+    products: dict[str, int] = field(default_factory=dict)
 
 
 def scenario(random: Random) -> Scenario:
@@ -97,7 +100,11 @@ def scenario(random: Random) -> Scenario:
         shop.feed = [_bounded(random, customers)]
     else:
         activations = _successors(random, first) if loop == "fixed" else []
-        shop.script = list(_script(random, shop, customers, activations))
+        if clock == "progress" and random.random() < 0.5:
+            shop.products = hop.PRODUCTS
+            shop.script = list(hop.script(random, first, partitions, customers, activations, _event, START))
+        else:
+            shop.script = list(_script(random, shop, customers, activations))
     return shop
 
 

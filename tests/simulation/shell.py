@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeAlias
 from stream_seg.adapters.memory.log import Member, MemoryLog
 from stream_seg.adapters.memory.slots import MemorySlots
 from stream_seg.errors import Fenced, StreamSegError, Unavailable
+from stream_seg.pipeline.ingest import Ingest
 from stream_seg.pipeline.owner import SlotOwner
 from stream_seg.ports import Commit, Committed, Effect, Record, Slot, Step
 
@@ -46,6 +47,7 @@ class Parts:
 
     slots: type[MemorySlots] = MemorySlots
     owner: type[SlotOwner] = SlotOwner
+    ingest: type[Ingest] = Ingest
     resume: Callable[[int, int | None], int] = lambda applied, _: applied
 
 

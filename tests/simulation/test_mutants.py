@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import pytest
 
 from stream_seg.adapters.memory.slots import MemorySlots
+from stream_seg.pipeline.ingest import Ingest
 from stream_seg.pipeline.owner import SlotOwner
-from stream_seg.ports import Commit, Publish, Step, Trim, Write
+from stream_seg.ports import Commit, Publish, Record, Step, Trim, Write
 from tests.simulation.run import run
+from tests.simulation.scenario import scenario
 from tests.simulation.shell import Parts
 
 SEEDS = 300  # one in two to ten shows most mutants; two of 300 the zombie that claims at the very moment of another
@@ -51,6 +55,22 @@ class Uninvited(SlotOwner):
         yield Commit(self.topic, self.slot.partition, offset)
 
 
+class CommitsFirst(Ingest):
+    """Says that records are moved before they are."""
+
+    def _move(self, records: Sequence[Record]) -> Step[None]:
+        yield Commit(self.topic, self.partition, records[-1].offset + 1)
+        yield from super()._move(records)
+
+
+class Hasty(Ingest):
+    """Says that it has read its source to the end without having looked."""
+
+    def _tell(self, *, reads_on: bool) -> Step[None]:  # noqa: ARG002 — the signature of what it stands for
+        self.through = self.told_at = next(self.now)
+        yield Publish(self._progress())
+
+
 def where_the_group_stands(applied: int, committed: int | None) -> int:
     """Goes on as consumers do, and not where Redis stands."""
     return applied if committed is None else committed
@@ -61,13 +81,18 @@ MUTANTS = {
     "no offset check": Parts(resume=where_the_group_stands),
     "trimmed before it is published": Parts(owner=TrimsFirst),
     "no question to Kafka after the claim": Parts(owner=Uninvited),
+    "committed before it is published": Parts(ingest=CommitsFirst),
+    "progress without a look": Parts(ingest=Hasty),
 }
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_without_a_safeguard_the_simulation_fails(mutant: str) -> None:
+    parts = MUTANTS[mutant]
     for seed in range(SEEDS):
-        if run(seed, MUTANTS[mutant]).wrong is not None:
+        if parts.ingest is not Ingest and not scenario(Random(seed)).products:
+            continue  # without INGEST it is the same as it ever was
+        if run(seed, parts).wrong is not None:
             assert run(seed).wrong is None, f"seed {seed} fails with all safeguards too"
             return
     pytest.fail(f"{mutant}: {SEEDS} seeds, and nothing was wrong")
