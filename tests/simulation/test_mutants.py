@@ -23,8 +23,10 @@ SEEDS = 300  # one in two to ten shows most mutants; two of 300 the zombie that 
 class Unfenced(MemorySlots):
     """Writes of anybody, also of who lost the slot; a repeated call is still told from a new one."""
 
+    stages: tuple[str, ...] = ("label", "learn")
+
     def execute(self, effect: Any) -> Any:
-        if isinstance(effect, Write | Trim):
+        if isinstance(effect, Write | Trim) and effect.slot.stage in self.stages:
             now = self.state(effect.slot)
             effect = replace(effect, claim=now.claim)
             if isinstance(effect, Write) and not self._repeated(effect):
@@ -34,6 +36,12 @@ class Unfenced(MemorySlots):
     def _repeated(self, effect: Write) -> bool:
         data = self._slots[effect.slot]
         return data.rev == effect.rev + 1 and data.call == effect.call
+
+
+class LearnUnfenced(Unfenced):
+    """The same for LEARN alone: one slot of many, and every version comes from it."""
+
+    stages = ("learn",)
 
 
 class TrimsFirst(SlotOwner):
@@ -78,6 +86,7 @@ def where_the_group_stands(applied: int, committed: int | None) -> int:
 
 MUTANTS = {
     "no fence": Parts(slots=Unfenced),
+    "no fence for LEARN alone": Parts(slots=LearnUnfenced),
     "no offset check": Parts(resume=where_the_group_stands),
     "trimmed before it is published": Parts(owner=TrimsFirst),
     "no question to Kafka after the claim": Parts(owner=Uninvited),
