@@ -22,7 +22,8 @@ def embedded_servers(config: Config) -> EmbeddedServers:
 def on_servers(config: Config, servers: EmbeddedServers) -> Config:
     """The configuration on embedded servers instead of its own."""
     kafka = config.kafka.model_copy(update={"bootstrap": [servers.kafka], "replication": 1})
-    return replace(config, kafka=kafka, redis=RedisSettings(url=servers.redis_url, memory=config.redis.memory))
+    own = RedisSettings(url=servers.redis_url).model_copy(update={"memory": config.redis.memory})
+    return replace(config, kafka=kafka, redis=own)
 
 
 # What a batch took goes back to the system when it is done; left to itself, glibc soon keeps it all.
