@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 
 import pytest
@@ -95,3 +96,17 @@ def test_a_live_run_by_append_time_equals_its_replay(stack_of: StackMaker) -> No
     published = check(stack)
     assert sum(state.accepted for state in stack.states()) == orders.sent
     assert published["segment-changes"]
+
+    # So says the command, over the log as far as the workers came.
+    log = [f"{stack.topic('events')}:{p}:0-{applied}" for p, applied in enumerate(stack.applied())]
+    out = stack.directory / "replayed"
+    replay = stack.command("replay", *log, "--format", "kafka", "-c", str(stack.file), "--out", str(out))
+    assert replay.process.wait(120) == 0, replay.output()
+    replayed = [json.loads(line) for line in (out / "movements.ndjson").read_text().splitlines()]
+    assert {one["origin"] for one in replayed} == {"replay"}
+    aside = {"decided_at", "origin"}
+    said = {one["id"]: {name: value for name, value in one.items() if name not in aside} for one in replayed}
+    assert said == published["segment-changes"]
+    labels = [json.loads(line) for line in (out / "labels.ndjson").read_text().splitlines()]
+    found = {one["customer_id"].encode(): (one["incarnation"], one["sequence"], one["segment"]) for one in labels}
+    assert found == compacted(stack.read("customer-segments"))
