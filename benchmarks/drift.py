@@ -1,18 +1,20 @@
 """What the parts of drift detection find by themselves: ``python -m benchmarks.drift [set ...]`` prints JSON.
 
-The figures of the whole are `stream-seg quality`'s. These say what each chart raises, what is found without knowing
-yesterday's vectors, and how often river's detectors alarm.
+The figures of the whole are those of `make quality`, with as many segments. These say what each chart raises, what is
+found without knowing yesterday's vectors, and how often river's detectors alarm.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
-import sys
 from typing import Any
 
+import msgspec
 import numpy as np
 
+from benchmarks.quality import K
 from benchmarks.sets import SETS, days_of
 from stream_seg.adapters.memory.panel import Panel
 from stream_seg.adapters.memory.trial import Trial
@@ -24,10 +26,11 @@ from stream_seg.pipeline.verdict import drift_figures
 RIVER: tuple[Detector, ...] = ("adwin", "page_hinkley")  # KSWIN takes a second a day
 
 
-def staged(name: str) -> Stage:
-    """The days of a set, with the models that the definition's own learner would have published."""
+def staged(name: str, k: int) -> Stage:
+    """The days of a set, with the models of k segments that the definition's own learner would have published."""
     activation, days = days_of(name)
-    panel = Panel(activation, {"learner": Trial.begin(activation, activation.definition.learning)})
+    learning = msgspec.structs.replace(activation.definition.learning, k=k)
+    panel = Panel(activation, {"learner": Trial.begin(activation, learning)})
     panel.shifts.begun = True  # not asked for
     for records in days:
         panel.take(records)
@@ -61,6 +64,10 @@ def alone(stage: Stage) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or SETS:
-        stage = staged(name)
-        print(json.dumps({name: {**figures(stage), **alone(stage)}}), flush=True)
+    arguments = argparse.ArgumentParser(prog="python -m benchmarks.drift")
+    arguments.add_argument("sets", nargs="*", default=SETS, help="of " + ", ".join(SETS))
+    arguments.add_argument("--segments", type=int, default=K)
+    asked = arguments.parse_args()
+    for name in asked.sets:
+        stage = staged(name, asked.segments)
+        print(json.dumps({name: {"k": asked.segments, **figures(stage), **alone(stage)}}), flush=True)

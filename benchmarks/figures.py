@@ -11,6 +11,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from benchmarks.origin import told
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results/throughput.json"
 README = ROOT / "README.md"
@@ -35,11 +37,13 @@ def table(results: dict[str, Any]) -> str:
     |---|---|
     | events a second, one worker, broker and Redis on its cores | 41,234 |
     <BLANKLINE>
-    10 events, 2 cores (X), 2030-01-01; `make bench` measures again.
+    10 events, 2 cores (X), 2030-01-01, commit –; `make bench` measures again.
     """
     rows = [f"| {what} | {results[name]:,.0f} |" for name, what in MEANINGS.items() if name in results]
     machine = results["machine"]
-    said = f"{results['events']:,} events, {machine['cores']} cores ({machine['cpu']}), {results['date']}"
+    said = (
+        f"{results['events']:,} events, {machine['cores']} cores ({machine['cpu']}), {results['date']}, {told(results)}"
+    )
     return "\n".join(["| figure | |", "|---|---|", *rows, "", f"{said}; `make bench` measures again."])
 
 

@@ -11,7 +11,6 @@ import json
 import multiprocessing
 import os
 import platform
-import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import UTC, datetime
@@ -20,19 +19,19 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
-from benchmarks.learners import SPENT, Bare, entered
+from benchmarks.learners import SPENT, Bare, entered, uncounted
+from benchmarks.origin import origin
+from benchmarks.scoring import SINGLE, assign_us, estimator_us, score_us
 from benchmarks.sets import SETS, days_of
 from benchmarks.throughput import machine, say
 from stream_seg.adapters.memory.log import LogRecord
-from stream_seg.adapters.memory.panel import Panel
+from stream_seg.adapters.memory.panel import Panel, Shifts
 from stream_seg.adapters.memory.trial import Trial
 from stream_seg.bootstrap.quality import AS_IT_IS, AT_FEW, figures_of
-from stream_seg.core.activation import Activation
-from stream_seg.core.decision import nearest_segments
 from stream_seg.core.definition import Learning
-from stream_seg.pipeline.daily import day_of
+from stream_seg.core.model import Float64, Int64
+from stream_seg.pipeline.daily import Day, day_of
 from stream_seg.pipeline.verdict import rounded
 
 RESULTS = Path(__file__).parent / "results" / "quality.json"
@@ -45,7 +44,6 @@ OTHERS = {
 }
 NEVER = 1e9  # as `publish_gain`: of the others LEARN's own versions are not asked for
 SOME = 2_000  # customers that the others learn from: river takes a tenth of a millisecond for a vector
-ROWS = 100_000  # vectors of which segments are found at a time
 PACKAGES = ("stream_seg", "river", "scikit-learn", "numpy", "numba")
 ALONE, BESIDE = "keyed", "others"  # two halves of the work on a set, a process each
 
@@ -60,7 +58,8 @@ def main() -> None:
     if unknown := set(sets) - set(SETS):
         arguments.error(f"no such set: {', '.join(sorted(unknown))}; there are {', '.join(SETS)}")
     halves = [asked.only] if asked.only else [ALONE, BESIDE]
-    result = measured(sets, halves, asked.workers)
+    code = origin()
+    result = {**measured(sets, halves, asked.workers), **code}
     result["date"] = datetime.now(UTC).date().isoformat()
     result["machine"] = machine()
     result["versions"] = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
@@ -100,6 +99,7 @@ def keyed(name: str) -> dict[str, Any]:
     by_k = {f"k = {k}": msgspec.structs.replace(rules, k=k) for k in (int(AT_FEW[-1]), MANY)}
     trials = {name: Trial.begin(activation, learning) for name, learning in {AS_IT_IS: rules, **seeds, **by_k}.items()}
     panel = Panel(activation, trials, (AS_IT_IS, *seeds))
+    panel.shifts = Aside(panel.optima, K)
     clock = Clock(panel, len(trials))
     for records in days:
         clock.take(records)
@@ -108,7 +108,20 @@ def keyed(name: str) -> dict[str, Any]:
         **figures_of(panel, rules, lambda *_: None),
         "by_k": {k: rounded(panel.courses[course].figures()) for k, course in _names(by_k)},
         "learners": {"keyed": {**rounded(own), **clock.costs("keyed")}},
-        "assign_us": round(assign_us(panel, activation, clock.last), 4),
+        **scoring(panel, clock, rules),
+    }
+
+
+def scoring(panel: Panel, clock: Clock, rules: Learning) -> dict[str, Any]:
+    """What a segment costs to find, by the last model, on the day with the most customers."""
+    model = panel.trials[AS_IT_IS].model
+    if model is None:
+        raise SystemExit("no model was learned")
+    arrays, x = panel.space.arrays(model), panel.space.transformed(day_of(clock.last).raw)
+    return {
+        "assign_us": round(assign_us(arrays, x), 4),
+        "score_us": round(score_us(arrays, x), 4),
+        "estimator": estimator_us(clock.first, rules),
     }
 
 
@@ -139,37 +152,41 @@ def compared(name: str) -> dict[str, Any]:
     }
 
 
+class Aside(Shifts):
+    """Shifts, whose learners learn beside those that are timed: from vectors that `Clock` does not count."""
+
+    def begin(self, today: Day, trial: Trial) -> None:
+        with uncounted():
+            super().begin(today, trial)
+
+    def take(self, today: Day, records: list[LogRecord]) -> None:
+        with uncounted():
+            super().take(today, records)
+
+
 class Clock:
-    """Counts the vectors that a panel learned from: `times` over, where so many learners of a name do."""
+    """Counts the vectors that a panel learned from: `times` over, where so many learners of a name do.
+
+    first  customers and vectors of the first days, as a model sees them; last: the records of the day with the most
+    """
 
     def __init__(self, panel: Panel, times: int) -> None:
         self.panel, self.times = panel, times
         self.vectors = 0
+        self.first: list[tuple[Int64, Float64]] = []
         self.last: list[LogRecord] = []
 
     def take(self, records: list[LogRecord]) -> None:
         self.panel.take(records)
         self.vectors += len(records) * self.times
         self.last = records if len(records) > len(self.last) else self.last
+        if sum(len(x) for _, x in self.first) < SINGLE:
+            today = day_of(records)
+            self.first.append((today.hashes, self.panel.space.seen(today.raw)))
 
     def costs(self, learner: str) -> dict[str, float]:
-        """Microseconds that a learner's own code takes for each vector that LEARN gets."""
+        """Microseconds of CPU that a learner's own code takes for each vector that LEARN gets."""
         return {"learn_us": round(1e6 * SPENT.get(learner, 0.0) / max(1, self.vectors), 2)}
-
-
-def assign_us(panel: Panel, activation: Activation, records: list[LogRecord]) -> float:
-    """Microseconds to find one vector's segment, in batches; the best of ten."""
-    model = panel.trials[AS_IT_IS].model
-    if model is None:
-        raise SystemExit(f"{activation.definition.name}: no model was learned")
-    x = np.resize(panel.space.transformed(day_of(records).raw), (ROWS, len(panel.space.plan.columns)))
-    arrays = panel.space.arrays(model)
-    took = []
-    for _ in range(10):
-        began = time.perf_counter()
-        nearest_segments(arrays, 0, x)
-        took.append(time.perf_counter() - began)
-    return 1e6 * min(took) / len(x)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from benchmarks.bench import Bench, Progress, prepared, report_of
 from benchmarks.events import SPAN, Workload
 from benchmarks.latency import latency
 from benchmarks.meter import resident_mb
+from benchmarks.origin import origin
 from tests.servers.kafka import KafkaServer
 
 RESULTS = Path(__file__).parent / "results" / "throughput.json"
@@ -157,8 +158,9 @@ def main() -> None:
         arguments.error("passthrough reads the log of keyed: ask for both")
     if unknown := set(wanted) - set(VARIANTS):
         arguments.error(f"no such variant: {', '.join(sorted(unknown))}; there are {', '.join(VARIANTS)}")
+    code = origin()
     with KafkaServer() as kafka:
-        result = run(kafka, wanted, asked.events // 10 if asked.quick else asked.events)
+        result = {**run(kafka, wanted, asked.events // 10 if asked.quick else asked.events), **code}
     result["date"] = datetime.now(UTC).date().isoformat()
     result["machine"] = machine()
     result["versions"] = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}

@@ -1,8 +1,8 @@
 """What LEARN's memory comes to with millions of customers: ``python -m benchmarks.trainer`` (some minutes).
 
 Every sample is another customer's and goes through the real LEARN; a day ends after each million. Prints the resident
-memory and the time for a sample after each, and JSON as the last line. The store that stands for Redis is in the same
-process, and counts.
+memory and the time for a sample after each, and JSON as the last line; a run of all ten million also writes
+``benchmarks/results/trainer.json``. The store that stands for Redis is in the same process, and counts.
 """
 
 from __future__ import annotations
@@ -12,11 +12,15 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks.meter import resident_mb
-from benchmarks.throughput import say
+from benchmarks.origin import origin
+from benchmarks.throughput import machine, say
 from stream_seg.adapters.memory.log import LogRecord
 from stream_seg.adapters.memory.trial import Trial
 from stream_seg.core.activation import Activation
@@ -26,7 +30,9 @@ from stream_seg.ports import Message
 from stream_seg.wire import control
 from stream_seg.wire.output import sample_message
 
+RESULTS = Path(__file__).parent / "results" / "trainer.json"
 COLUMNS = 18
+ALL = 10_000_000  # customers
 A_DAY = 1_000_000  # customers
 AT_ONCE = 4_000  # records, as LEARN reads them
 START = 20_000 * DAY
@@ -56,8 +62,9 @@ def _record(message: Message) -> LogRecord:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(prog="python -m benchmarks.trainer")
-    arguments.add_argument("--customers", type=int, default=10 * A_DAY)
+    arguments.add_argument("--customers", type=int, default=ALL)
     wanted = arguments.parse_args().customers
+    result: dict[str, Any] = origin()
     trial, random = begun(), np.random.default_rng(1)
     vectors = random.gamma(1.0, size=(AT_ONCE, COLUMNS)).tolist()
     memory, spent = {}, 0.0
@@ -76,7 +83,11 @@ def main() -> None:
         say(f"{until:>12,} customers: {memory[until]:.0f} MB, {1e6 * spent / until:.1f} us a sample")
     if trial.model is None:
         raise SystemExit("no model was learned")
-    print(json.dumps({"resident_mb": memory, "us_a_sample": round(1e6 * spent / wanted, 2)}))
+    result |= {"resident_mb": memory, "us_a_sample": round(1e6 * spent / wanted, 2)}
+    result |= {"date": datetime.now(UTC).date().isoformat(), "machine": machine()}
+    if wanted == ALL:  # a part of the figures must not stand for all
+        RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":
