@@ -21,7 +21,7 @@ import orjson
 
 from stream_seg.adapters.files import Batch, RecordJudge, in_order, read
 from stream_seg.adapters.files.results import Results
-from stream_seg.adapters.kafka.ranges import Asked, Range, ranges, records_of
+from stream_seg.adapters.kafka.ranges import Asked, Range, length, ranges, records_of
 from stream_seg.adapters.kafka.topics import topic_name
 from stream_seg.adapters.memory.replay import Following, Replay
 from stream_seg.adapters.memory.slots import MemorySlots
@@ -72,8 +72,9 @@ def _from_kafka(
     if any(one.topic == log for one in asked) and len({one.topic for one in asked}) > 1:
         raise Stop(f"{log} holds what the other topics brought already; replay it alone, or them without it")
     parts = [part for one in asked for part in asyncio.run(ranges(broker, one))]
+    total = asyncio.run(length(broker, parts))
     if asked[0].topic == log:
-        return _followed(parts, lambda part: records_of(broker, part), results, start, end, tell)
+        return _followed(parts, lambda part: records_of(broker, part), results, start, end, tell, total)
     files = tuple(str(part) for part in parts)
     mapping = config.definition.input.mapping
     batches = (
@@ -81,7 +82,7 @@ def _from_kafka(
         for number, part in enumerate(parts)
         for records in records_of(broker, part)
     )
-    return _fed(config, batches, results, start, end, tell)
+    return _fed(config, batches, results, start, end, tell, total)
 
 
 # --- files and product topics: LABEL and LEARN, day by day
@@ -124,7 +125,13 @@ class _Input:
 
 
 def _fed(
-    config: Config, batches: Iterator[Batch], results: Results, start: int | None, end: int | None, tell: Tell
+    config: Config,
+    batches: Iterator[Batch],
+    results: Results,
+    start: int | None,
+    end: int | None,
+    tell: Tell,
+    length: int | None = None,
 ) -> dict[str, Any]:
     definition = msgspec.structs.replace(config.definition, input=InputRules(clock="event"))
     replay = Replay()
@@ -134,7 +141,8 @@ def _fed(
             why="replay",
         )
     )  # fmt: skip
-    source = _Input(in_order(_within(_counted(batches, tell), start, end)), results, tell)
+    wanted = _Wanted(_within(_counted(batches, tell, length), start, end))
+    source = _Input(in_order(iter(wanted)), results, tell)
     definitions: dict[int, dict[str, Any]] = {}
 
     def place(_partition: int, offset: int) -> str:
@@ -155,7 +163,7 @@ def _fed(
         for topic in ("drift-metrics", "learn-progress", "activations", "trainings"):
             list(replay.take(topic))
         source.forget(count)
-        tell(REPLAYING, count, None)
+        tell(REPLAYING, count, wanted.usable)  # all is read before anything is in order
 
     replay.run(source.events(), definition.learn_every, drain)
     drain(source.usable, 0)
@@ -163,12 +171,25 @@ def _fed(
     return _summary(results, replay.labels, facts, source.usable + results.dead_letters, definitions)
 
 
-def _counted(batches: Iterator[Batch], tell: Tell) -> Iterator[Batch]:
+def _counted(batches: Iterator[Batch], tell: Tell, length: int | None) -> Iterator[Batch]:
     count = 0
     for batch in batches:
         count += len(batch)
-        tell(READING, count, None)
+        tell(READING, count, length)
         yield batch
+
+
+class _Wanted:
+    """Counts the events among what goes through."""
+
+    def __init__(self, batches: Iterator[Batch]) -> None:
+        self._batches = batches
+        self.usable = 0
+
+    def __iter__(self) -> Iterator[Batch]:
+        for batch in self._batches:
+            self.usable += len(batch) - len(batch.rejected)
+            yield batch
 
 
 def _within(batches: Iterator[Batch], start: int | None, end: int | None) -> Iterator[Batch]:
@@ -192,6 +213,7 @@ def _followed(
     start: int | None,
     end: int | None,
     tell: Tell,
+    length: int | None = None,
 ) -> dict[str, Any]:
     topic, guard, partitions = parts[0].topic, parts[0].guard, parts[0].partitions
     firsts = {part.partition: part.first for part in parts}
@@ -204,7 +226,7 @@ def _followed(
     logs = [LogRange(None, firsts.get(p, 0), parts[0].end, guard) for p in range(partitions)]
     following = Following(logs, ahead=ahead)
     models: set[int] = set()
-    count = 0
+    count = read = 0
 
     def place(partition: int, offset: int) -> str:
         return f"{topic}:{partition}:{offset}"
@@ -212,6 +234,7 @@ def _followed(
     for part in parts:
         for records in _until(read_part(part), start, end):
             following.process(part.partition, records)
+            read += len(records)
             kinds = [control.kind_of(record) for record in records]
             count += kinds.count(None)
             for record in (r for r, kind in zip(records, kinds, strict=True) if kind == control.ACTIVATE):
@@ -223,7 +246,7 @@ def _followed(
             results.labels(following.take("customer-segments"))
             for name in ("dead-letters", "late-events"):
                 results.aside(name, following.take(name), place)
-            tell(REPLAYING, count, None)
+            tell(REPLAYING, read, length)
     return _summary(results, following.labels, _facts(following.slots, partitions), count, {})
 
 

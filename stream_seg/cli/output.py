@@ -42,7 +42,7 @@ class Output:
             def tell(what: str, done: int, total: int | None) -> None:
                 if what not in tasks:
                     tasks[what] = bars.add_task(what, total=total)
-                bars.update(tasks[what], completed=done, total=total)
+                bars.update(tasks[what], completed=done, total=None if total is None else max(total, done))
 
             yield tell
 

@@ -66,7 +66,9 @@ def test_the_events_log_is_followed_to_the_labels_and_movements_that_it_decided(
     out = tmp_path / "out"
     asked = ["replay", topic, "--format", "kafka", "-c", config, "--out", str(out), "--json"]
     assert call(asked) == 0
-    done = json.loads(capsys.readouterr().out)
+    shown = capsys.readouterr()
+    done = json.loads(shown.out)
+    assert f"replaying ({sum(map(len, recorded.events)):,})" in shown.err
     assert (done["accepted"], done["customers"]) == (len(events().values), 60)
     assert {body["customer_id"]: body for body in lines(out / "labels.ndjson")} == recorded.labels
     said = {body["id"]: body | {"decided_at": ""} for body in lines(out / "movements.ndjson")}
@@ -92,7 +94,9 @@ def test_a_product_topic_is_replayed_like_a_file(
     assert call(["replay", ndjson(tmp_path, given.values), "-c", config, "--out", str(tmp_path / "file")]) == 0
     asked = ["replay", f"{name}.web", "--format", "kafka", "-c", config, "--out", str(tmp_path / "topic")]
     assert call(asked) == 0
-    assert "dead_letters" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert "dead_letters" in shown.out
+    assert f"reading ({len(records):,})" in shown.err
     for file in ("labels.ndjson", "movements.ndjson"):
         expected = list(map(without_incarnation, lines(tmp_path / "file" / file)))
         assert list(map(without_incarnation, lines(tmp_path / "topic" / file))) == expected

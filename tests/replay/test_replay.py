@@ -77,6 +77,17 @@ def without_incarnation(body: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name not in {"id", "incarnation", "decided_at"}}
 
 
+def test_how_far_it_is_is_told_out_of_how_much_as_soon_as_that_is_known(tmp_path: Path) -> None:
+    given = ndjson(tmp_path, [*GIVEN.values[:50], b"{", *GIVEN.values[50:]])
+    told: list[tuple[str, int, int | None]] = []
+    replayed(tmp_path, [given], tell=lambda *one: told.append(one))
+    phases = {what: [(done, total) for phase, done, total in told if phase == what] for what, *_ in told}
+    assert phases["reading"][-1] == (len(GIVEN.values) + 1, None)
+    assert {total for _, total in phases["replaying"]} == {len(GIVEN.values)}
+    assert len(phases["replaying"]) > 10
+    assert phases["replaying"][-1][0] == len(GIVEN.values)
+
+
 @pytest.mark.parametrize(("partitions", "batch"), [(1, 7), (3, 4_000), (3, 1)])
 def test_neither_partitions_nor_batches_change_a_label_or_a_movement(
     tmp_path: Path, partitions: int, batch: int

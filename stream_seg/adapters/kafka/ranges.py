@@ -80,6 +80,13 @@ async def ranges(broker: Broker, asked: Asked) -> list[Range]:
     return found
 
 
+async def length(broker: Broker, parts: Sequence[Range]) -> int:
+    """How many records the ranges hold at most. An embedded broker tells too few: for a bar, it decides nothing."""
+    async with Admin(broker) as admin:
+        ends = await admin.ends([TopicPartition(part.topic, part.partition) for part in parts])
+    return sum(max(min(part.end, ends[TopicPartition(part.topic, part.partition)]) - part.first, 0) for part in parts)
+
+
 def records_of(broker: Broker, part: Range) -> Iterator[Sequence[ConsumerRecord]]:
     """The records of a range in batches, up to its end or to where the partition ends when reading begins.
 
