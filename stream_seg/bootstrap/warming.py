@@ -25,12 +25,12 @@ def warm() -> None:
 
 def main() -> None:
     """Runs a few events through everything that is compiled."""
-    import numpy as np  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415  # `warm` needs none of these, and commands call it
 
-    from stream_seg.adapters.files.batch import Batch  # noqa: PLC0415
-    from stream_seg.adapters.memory.replay import Replay  # noqa: PLC0415
-    from stream_seg.core import definition as declared  # noqa: PLC0415
-    from stream_seg.core.activation import Activation  # noqa: PLC0415
+    from stream_seg.adapters.files.batch import Batch  # noqa: PLC0415  # as above
+    from stream_seg.adapters.memory.replay import Replay  # noqa: PLC0415  # as above
+    from stream_seg.core import definition as declared  # noqa: PLC0415  # as above
+    from stream_seg.core.activation import Activation  # noqa: PLC0415  # as above
 
     features = (
         declared.Feature(name="n", aggregate="count", window=declared.DAY),

@@ -142,7 +142,7 @@ def feature_sets(draw: st.DrawFn, most: int = 6) -> tuple[Feature, ...]:
     for i in range(draw(st.integers(0, 2))):
         a, b = draw(st.sampled_from(found)), draw(st.sampled_from(found))
         derived = draw(st.sampled_from(["ratio", "trend"]))
-        found.append(Feature(name=f"d{i}", aggregate=derived, of=(a.name, b.name), empty=draw(EMPTY)))  # type: ignore[arg-type]
+        found.append(Feature(name=f"d{i}", aggregate=derived, of=(a.name, b.name), empty=draw(EMPTY)))  # type: ignore[arg-type]  # the names are aggregates
     if all(f.role == "outcome" for f in found):
         found.append(Feature(name="always", aggregate="recency"))
     return tuple(found)

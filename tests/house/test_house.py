@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
+from tokenize import COMMENT, tokenize
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -13,6 +15,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 PYPROJECT = (ROOT / "pyproject.toml").read_text("utf-8")
 CONSTRAINTS = (ROOT / "constraints.txt").read_text("utf-8")
+EXCEPTION = re.compile(r"# ?(noqa|type: ?ignore|ruff: ?noqa|mypy: ?[\w-]+)(\[[\w, -]+\]|: ?[A-Z]+\d+(, ?[A-Z]+\d+)*)?")
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 
 
@@ -57,6 +60,22 @@ def test_every_type_check_that_is_loosened_has_its_reason_above_it() -> None:
     overrides = re.findall(r"^\[\[tool\.mypy\.overrides\]\]\n(.*)$", PYPROJECT, re.MULTILINE)
     assert overrides
     assert [line for line in overrides if not line.startswith("# ")] == []
+
+
+def exceptions() -> Iterator[tuple[str, str]]:
+    """Every comment that switches a check off, with its place."""
+    for folder in ("stream_seg", "tests", "benchmarks"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            with path.open("rb") as file:
+                for token in tokenize(file.readline):
+                    if token.type == COMMENT and EXCEPTION.search(token.string):
+                        yield f"{path.relative_to(ROOT)}:{token.start[0]}", token.string
+
+
+def test_every_check_that_a_line_switches_off_has_its_reason_beside_it() -> None:
+    found = dict(exceptions())
+    assert len(found) > 50
+    assert [f"{place} {said}" for place, said in found.items() if not re.search(r"\w", EXCEPTION.sub("", said))] == []
 
 
 def test_every_target_of_the_makefile_explains_itself_and_sets_up_what_it_needs() -> None:

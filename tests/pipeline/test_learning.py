@@ -161,7 +161,7 @@ def test_nothing_is_published_while_nothing_is_gained() -> None:
 def test_a_takeover_on_any_day_changes_no_byte(learner: str) -> None:
     rules = msgspec.structs.replace(LEARNING, learner=learner)
     steady, shaken = Trainer(rules), Trainer(rules)
-    drifting: Vectors = lambda customer, day: [v * (1 + 0.04 * day) for v in grouped()(customer, day)]  # noqa: E731
+    drifting: Vectors = lambda customer, day: [v * (1 + 0.04 * day) for v in grouped()(customer, day)]  # noqa: E731 — beside its use
     for _ in range(12):
         steady.days(1, drifting)
         shaken.days(1, drifting)
@@ -180,7 +180,7 @@ def test_a_version_that_would_move_too_many_waits_and_says_so() -> None:
     trainer.days(5, grouped())
     before = trainer.model
     trainer.said("models")
-    reshuffled: Vectors = lambda customer, day: grouped(4)(customer // 2, day)  # noqa: E731
+    reshuffled: Vectors = lambda customer, day: grouped(4)(customer // 2, day)  # noqa: E731 — beside its use
     trainer.days(10, reshuffled)
     assert trainer.model == before
     waiting = [told for told in trainer.said("drift-metrics") if told["metric"] == "model_moves"]
@@ -264,7 +264,7 @@ def test_on_changed_features_the_old_model_cannot_be_used_by_accident(kept: int)
     assert activation is not None
     assert activation.model == old
     width = len(trainer.learn.registry.tiers["all"].training.engine.plan.columns)
-    wider: Vectors = lambda customer, day: ([*grouped()(customer, day), float(customer % 3)] * 2)[:width]  # noqa: E731
+    wider: Vectors = lambda customer, day: ([*grouped()(customer, day), float(customer % 3)] * 2)[:width]  # noqa: E731 — beside its use
     trainer.days(1, wider)
     assert trainer.model == old  # the new feature is filling
     trainer.days(2, wider)

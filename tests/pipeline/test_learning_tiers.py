@@ -270,7 +270,7 @@ def test_a_tier_that_is_new_waits_for_windows_that_are_filling_as_the_others_do(
     trainer.both(2, grouped(), grouped())
     extra = Feature(name="visits", aggregate="count", window=3 * DAY)
     trainer.apply(msgspec.structs.replace(trainer.definition, features=(*FEATURES, extra), tiers=(GOLD,)))
-    wider: Vectors = lambda customer, day: [*grouped()(customer, day), float(customer % 3)]  # noqa: E731
+    wider: Vectors = lambda customer, day: [*grouped()(customer, day), float(customer % 3)]  # noqa: E731 — beside its use
     trainer.both(2, wider, wider)
     assert trainer.in_force("gold") is None
     trainer.both(1, wider, wider)

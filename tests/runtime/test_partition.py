@@ -97,10 +97,10 @@ async def test_opened_again_it_relays_what_the_claim_before_it_left_and_nothing_
     partition = live(store)
     await partition.open(accepted)
     store.publishing.clear()
-    await partition.process([Any])  # type: ignore[list-item]
+    await partition.process([Any])  # type: ignore[list-item]  # only counted
     await partition.open(accepted)
     store.publishing.set()
-    await partition.process([Any, Any])  # type: ignore[list-item]
+    await partition.process([Any, Any])  # type: ignore[list-item]  # only counted
     await partition.close()
     assert (store.published, store.slots.outbox_length(SLOT)) == ([b"moved 1", b"swept", b"moved 2"], 0)
 

@@ -68,9 +68,9 @@ class Admin:
         """None: there is no such topic."""
         with kafka_errors(f"describing {name}"):
             try:
-                answer = await self._admin._send_request(TopicIdsRequest([name]))  # noqa: SLF001 — see metadata.py
+                answer = await self._admin._send_request(TopicIdsRequest([name]))  # see metadata.py
             except NotImplementedError:  # a broker that does not speak version 12
-                answer = await self._admin._send_request(MetadataRequest([name], allow_auto_topic_creation=False))  # noqa: SLF001
+                answer = await self._admin._send_request(MetadataRequest([name], allow_auto_topic_creation=False))
             (facts,) = answer.to_object()["topics"]
             if facts["error_code"] == UnknownTopicOrPartitionError.errno:
                 return None
@@ -112,7 +112,7 @@ class Admin:
 
     async def broker_configs(self) -> dict[str, str]:
         """The settings in force on one broker (``message.max.bytes``, ``log.message.timestamp.type`` …)."""
-        return await self._configs(ConfigResourceType.BROKER, str(self._admin._client.get_random_node()))  # noqa: SLF001
+        return await self._configs(ConfigResourceType.BROKER, str(self._admin._client.get_random_node()))
 
     async def _configs(self, kind: ConfigResourceType, name: str) -> dict[str, str]:
         with kafka_errors(f"describing the settings of {name}"):

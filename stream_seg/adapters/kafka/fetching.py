@@ -93,14 +93,14 @@ class FetchThread(AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         settings = self.app.batch_settings
         # Faust has no settings for these three; aiokafka reads them when it starts.
-        consumer._fetch_max_wait_ms = settings.long_poll_ms  # noqa: SLF001
-        consumer._max_partition_fetch_bytes = settings.fetch_bytes  # noqa: SLF001
-        consumer._isolation_level = settings.isolation_level  # noqa: SLF001
+        consumer._fetch_max_wait_ms = settings.long_poll_ms
+        consumer._max_partition_fetch_bytes = settings.fetch_bytes
+        consumer._isolation_level = settings.isolation_level
         return consumer
 
     async def on_start(self) -> None:
         await super().on_start()
-        self._shorten_polls(self._ensure_consumer()._fetcher)  # noqa: SLF001
+        self._shorten_polls(self._ensure_consumer()._fetcher)
 
     def _shorten_polls(self, fetcher: Any) -> None:
         """While fetched records of a partition wait to be taken, its next fetch must not queue behind a long poll.
@@ -108,15 +108,15 @@ class FetchThread(AIOKafkaConsumerThread):
         aiokafka has one fetch under way per broker. A long poll for the quiet partitions would hold up a busy one,
         which was left out of it because its records were not taken yet, by the whole length of the poll.
         """
-        choose = fetcher._get_actions_per_node  # noqa: SLF001
+        choose = fetcher._get_actions_per_node
         long_poll_ms = self.app.batch_settings.long_poll_ms
 
         def choose_with_short_polls(assignment: Any) -> Any:
-            left_out = bool(fetcher._records)  # noqa: SLF001
-            fetcher._fetch_max_wait_ms = SHORT_POLL_MS if left_out else long_poll_ms  # noqa: SLF001
+            left_out = bool(fetcher._records)
+            fetcher._fetch_max_wait_ms = SHORT_POLL_MS if left_out else long_poll_ms
             return choose(assignment)
 
-        fetcher._get_actions_per_node = choose_with_short_polls  # noqa: SLF001
+        fetcher._get_actions_per_node = choose_with_short_polls
 
     # ------------------------------------------------------------------ membership
 
@@ -126,7 +126,7 @@ class FetchThread(AIOKafkaConsumerThread):
 
     def current_owner(self) -> Owner:
         consumer = self._ensure_consumer()
-        coordinator = consumer._coordinator  # noqa: SLF001
+        coordinator = consumer._coordinator
         return Owner(_assignment(consumer), coordinator.generation, coordinator.member_id)
 
     async def commit_as(self, owner: Owner, offsets: Mapping[TopicPartition, int]) -> bool:
@@ -158,13 +158,13 @@ class FetchThread(AIOKafkaConsumerThread):
         Some answers of a broker that has just started (coordinator loading) end its heartbeats without ending itself:
         the membership would run out unseen. Joining again starts them again. Raises what it cannot come back from.
         """
-        coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001
+        coordinator = self._ensure_consumer()._coordinator
         try:
             coordinator.check_errors()
         except (GroupAuthorizationFailedError, TopicAuthorizationFailedError) as error:
             raise _stop(error) from error
         except KafkaError as error:
-            if coordinator._coordination_task.done():  # noqa: SLF001
+            if coordinator._coordination_task.done():
                 raise
             log.warning("joining the group again: %s", error)
             coordinator.request_rejoin()
@@ -185,10 +185,10 @@ class FetchThread(AIOKafkaConsumerThread):
         Raises `Stop` where the log cannot be read on from the position, `Fenced` if it is not `owner`'s any more.
         """
         consumer = self._ensure_consumer()
-        fetcher, loop = consumer._fetcher, asyncio.get_running_loop()  # noqa: SLF001
+        fetcher, loop = consumer._fetcher, asyncio.get_running_loop()
         until = loop.time() + seconds
         while True:
-            if consumer._subscription.reassignment_in_progress:  # noqa: SLF001
+            if consumer._subscription.reassignment_in_progress:
                 raise Fenced(f"{tp.topic}-{tp.partition} is being reassigned")
             if self.current_owner() != owner:
                 raise Fenced(f"{tp.topic}-{tp.partition} is assigned anew")
@@ -197,7 +197,7 @@ class FetchThread(AIOKafkaConsumerThread):
                 left = until - loop.time()
                 if records or left <= 0:
                     return Batch(records, _assignment(consumer).state_value(tp).position)
-                arrival = fetcher._create_fetch_waiter()  # noqa: SLF001
+                arrival = fetcher._create_fetch_waiter()
                 await asyncio.wait([arrival], timeout=left)
                 if arrival.done():
                     arrival.result()
@@ -214,9 +214,9 @@ class FetchThread(AIOKafkaConsumerThread):
         size = 0
         while len(records) < settings.max_batch and size < settings.max_batch_bytes:
             most = min(PIECE, settings.max_batch - len(records))
-            fetched = fetcher._records.get(tp)  # noqa: SLF001
+            fetched = fetcher._records.get(tp)
             if isinstance(fetched, FetchResult) and fetched.has_more():
-                fetched._partition_records._consumer_record = _arrived  # noqa: SLF001
+                fetched._partition_records._consumer_record = _arrived
             piece = (await fetcher.fetched_records([tp], timeout=0, max_records=most)).get(tp)
             if not piece:
                 break
@@ -226,7 +226,7 @@ class FetchThread(AIOKafkaConsumerThread):
 
 
 def _assignment(consumer: AIOKafkaConsumer) -> Any:
-    subscription = consumer._subscription.subscription  # noqa: SLF001
+    subscription = consumer._subscription.subscription
     return None if subscription is None else subscription.assignment
 
 

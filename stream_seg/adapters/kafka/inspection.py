@@ -32,8 +32,8 @@ async def cluster_facts(broker: Broker) -> ClusterFacts:
             await client.bootstrap()
             node = client.get_random_node()
             await client.ready(node)
-            connection = await client._get_conn(node)  # noqa: SLF001  # aiokafka shows the versions nowhere else
-            newest = connection._versions.get(FETCH, (0, 0))[1]  # noqa: SLF001  # as above
+            connection = await client._get_conn(node)  # aiokafka shows the versions nowhere else
+            newest = connection._versions.get(FETCH, (0, 0))[1]  # as above
             brokers = len(client.cluster.brokers())
         finally:
             await client.close()

@@ -256,19 +256,19 @@ def _worst(failures: BaseExceptionGroup[BaseException]) -> BaseException:
 
 async def _abort(driver: AIOKafkaProducer) -> None:
     """Ends a producer without delivering what it holds; its own `stop` would wait for that."""
-    driver._closed = True  # noqa: SLF001 — else it complains when it is collected
+    driver._closed = True  # else it complains when it is collected
     await driver.client.close()
-    sender: Any = driver._sender  # noqa: SLF001
+    sender: Any = driver._sender
     try:
         async with asyncio.timeout(ABORT_SECONDS):
             await sender.close()
     except (KafkaError, TimeoutError) as error:
         log.info("a discarded producer did not end in order: %r", error)
-    accumulator: Any = driver._message_accumulator  # noqa: SLF001
-    left = {batch for queue in accumulator._batches.values() for batch in queue}  # noqa: SLF001
-    for batch in left | accumulator._pending_batches:  # noqa: SLF001
-        accumulator._pending_batches.add(batch)  # noqa: SLF001 — where its callback looks for it
-        for waiter in (batch.future, batch._drain_waiter):  # noqa: SLF001
+    accumulator: Any = driver._message_accumulator
+    left = {batch for queue in accumulator._batches.values() for batch in queue}
+    for batch in left | accumulator._pending_batches:
+        accumulator._pending_batches.add(batch)  # where its callback looks for it
+        for waiter in (batch.future, batch._drain_waiter):
             if not waiter.done():
                 waiter.set_exception(ProducerClosed())
                 waiter.exception()  # who still waits hears it; if nobody does, that is no error

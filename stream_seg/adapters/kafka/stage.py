@@ -193,7 +193,7 @@ class StageApp:
         while True:
             await asyncio.sleep(1.0)
             thread = cast("Consumer", app.consumer).fetch_thread
-            if thread._consumer is not None and thread._consumer._coordinator is not None:  # noqa: SLF001
+            if thread._consumer is not None and thread._consumer._coordinator is not None:
                 await cast("Consumer", app.consumer).in_thread(_check(thread))
             if time.monotonic() - looked < patience / 10:
                 continue
