@@ -29,6 +29,17 @@ def test_the_way_of_one_event_names_a_file_for_each_step() -> None:
     assert [row for row in rows if not PLACES.search(row)] == []
 
 
+def test_the_files_that_may_meet_river_are_those_that_do_and_those_that_the_import_rules_allow() -> None:
+    sentence = re.search(r"river is met in (.*?) alone", text_of(ARCHITECTURE), re.DOTALL)
+    assert sentence is not None
+    named = set(PLACES.findall(sentence[1]))
+    imports = re.compile(r"^\s*(from|import) river\b", re.MULTILINE)
+    files = [path for path in (ROOT / "stream_seg").rglob("*.py") if imports.search(text_of(path))]
+    assert named == {path.relative_to(ROOT).as_posix() for path in files}
+    allowed = re.findall(r"^ {4}(stream_seg[\w.]*) -> river$", text_of(ROOT / ".importlinter"), re.MULTILINE)
+    assert named == {name.replace(".", "/") + ".py" for name in allowed}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_every_link_leads_somewhere(page: Path) -> None:
     broken = []
