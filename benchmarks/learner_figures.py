@@ -1,21 +1,25 @@
-"""Puts what was measured into docs/learners.md: ``python -m benchmarks.learner_figures``.
+"""Puts what was measured into docs/learners.md and docs/drift.md: ``python -m benchmarks.learner_figures``.
 
-Only figures of ``benchmarks/results/quality.json`` get there; a test compares.
+Only figures of ``benchmarks/results/quality.json`` and ``trainer.json`` get there; a test compares. What a run did not
+measure is a dash.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from benchmarks import bars
+from benchmarks.bars import SETS, reached
+from benchmarks.origin import told
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results/quality.json"
-PAGE = ROOT / "docs/learners.md"
+TRAINER = ROOT / "benchmarks/results/trainer.json"
+PAGES = (ROOT / "docs/learners.md", ROOT / "docs/drift.md")
 BLOCK = re.compile(r"(<!-- (\w+): [^>]*-->\n).*?(<!-- /\2 -->)", re.DOTALL)
-SETS = {"completejourney": "completejourney", "cdnow": "CDNOW", "clickstream": "clickstream"}
 LEARNERS = {
     "keyed": "**keyed**, the default",
     "river": "river, `halflife` .02, warm start",
@@ -42,82 +46,82 @@ def learners(results: dict[str, Any]) -> str:
     for name, what in LEARNERS.items():
         of = [results[one]["learners"][name] for one in SETS]
         lines.append([what, *(_side(of, key, places) for key, (_, places) in COLUMNS.items())])
-    return "\n".join(["| " + " | ".join(line) + " |" for line in lines] + ["", _told(results)])
+    return "\n".join([*map(_line, lines), "", f"{' / '.join(SETS.values())}, k = 6, {_of(results)}."])
 
 
 def _side(figures: list[dict[str, Any]], key: str, places: int) -> str:
     return " / ".join("–" if one[key] is None else f"{one[key]:.{places}f}" for one in figures)
 
 
-def _told(results: dict[str, Any]) -> str:
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _of(results: dict[str, Any]) -> str:
+    """Where and when, and of which code."""
+    return f"{results['date']}, two processes at a time ({results['machine']['cpu']}), {told(results)}"
+
+
+def the_bars(results: dict[str, Any]) -> str:
+    """The bars, and what the sign beside a figure means."""
+    sign = f"{bars.SHORT}: within the bar, if there is one, and short of the goal"
+    return f"{bars.table(results)}\n\n{sign}. {_of(results)}."
+
+
+ALL = bars.least(1.0, "all")
+DRIFT = {  # a bar, and the way to the median of the days that it takes
+    bars.Bar("false alarms in 30 days", ("drift_false_alarms_per_30d",), bars.most(0.15)): (),
+    bars.Bar("share of × 1.5 found within 3 days", ("drift", "x1.5", "found_within_3"), ALL): ("x1.5", "median"),
+    bars.Bar("share of × 1.2 found within 7 days", ("drift", "x1.2", "found_within_7"), ALL): ("x1.2", "median"),
+    bars.Bar("far groups of 5 % found", ("emergence_found",), bars.least(0.9)): ("emergence_median_days",),
+    bars.Bar("groups found in 30 days, none injected", ("emergence_false_alarms_per_30d",), bars.most(0.05)): (),
+}
+
+
+def drift(results: dict[str, Any]) -> str:
+    """How often drift is cried and how soon it is found."""
+    lines = [["", "bar", *SETS.values()], ["---"] * (2 + len(SETS))]
+    for bar, way in DRIFT.items():
+        cells = [bars.cell(bar, name, results[name]) for name in SETS]
+        if way:
+            days = [reached(results[name], ("drift", *way)) for name in SETS]
+            cells = [f"{cell} ({_days(median)})" for cell, median in zip(cells, days, strict=True)]
+        lines.append([bar.what, bar.bar.words, *cells])
+    return "\n".join([*map(_line, lines), "", f"k = 6, days: the median; {_of(results)}."])
+
+
+def _days(median: float | None) -> str:
+    return "–" if median is None else f"{median:g} day" + ("" if median == 1 else "s")
+
+
+def trainer(results: dict[str, Any]) -> str:
+    """What `benchmarks.trainer` found, as a paragraph."""
+    memory = {int(customers): mb for customers, mb in results["resident_mb"].items()}
+    first, last = min(memory), max(memory)
+    after = {name: f"{memory[at]:.0f} MB" for name, at in (("first", first), ("last", last))}
     return (
-        f"{' / '.join(SETS.values())}, k = 6, {results['date']}, two processes at a time ({results['machine']['cpu']})."
+        f"The trainer's memory is bounded by `segments.table`, not by how many customers there are: `python -m "
+        f"benchmarks.trainer` sends\na sample of each of {last:,} through LEARN, {first:,} a day. Resident are "
+        f"{after['first']} after the first day, {after['last']} after the last, {max(memory.values()):.0f} MB at "
+        f"most,\neverything that stands for Redis and Kafka included; a sample takes {results['us_a_sample']:.1f} µs "
+        f"of CPU ({results['date']}, {results['machine']['cpu']}, {told(results)})."
     )
 
 
-def bars(results: dict[str, Any]) -> str:
-    """Bar by bar, whether the default learner is within it."""
-    head = "| what | bar | completejourney | CDNOW | clickstream |\n|---|---|---|---|---|"
-    return "\n".join([head, *(_row(results, bar) for bar in _rows())])
+def filled(page: str, results: dict[str, Any], of_trainer: dict[str, Any]) -> str:
+    """A page with everything in its place."""
+    made = {
+        "learners": lambda: learners(results), "bars": lambda: the_bars(results), "drift": lambda: drift(results),
+        "trainer": lambda: trainer(of_trainer),
+    }  # fmt: skip
+    return BLOCK.sub(lambda found: f"{found[1]}{made[found[2]]()}\n{found[3]}", page)
 
 
-class Bar(NamedTuple):
-    """A figure (the way to it in a set's results), what it may be, in words and as numbers: one, or one a set."""
-
-    what: str
-    words: str
-    path: tuple[str, ...]
-    limits: float | dict[str, float]
-
-
-def _rows() -> Iterator[Bar]:
-    for k in ("4", "6", "8"):
-        yield Bar(f"inertia ratio, median, k = {k}", "≤ 1.02", ("by_k", k, "inertia_ratio_median"), 1.02)
-        yield Bar(f"… 95 of 100 weeks, k = {k}", "≤ 1.06", ("by_k", k, "inertia_ratio_p95"), 1.06)
-        yield Bar(f"… with the margin, median, k = {k}", "≤ 1.03", ("by_k", k, "inertia_ratio_with_margin"), 1.03)
-        yield Bar(f"dead segments, k = {k}", "0", ("by_k", k, "dead_clusters"), 0.0)
-    whole, mature = {"completejourney": 3.0, "cdnow": 10.0}, {"completejourney": 1.0, "cdnow": 5.0}
-    yield from (
-        Bar("silhouette minus the batch fit's, worst week", "≥ −.03", ("silhouette_minus_batch_min",), -0.03),
-        Bar("model flips per 1,000", "≤ 3 / 10 / –", ("model_flips_per_1000",), whole),
-        Bar("… 90 days after the first model", "≤ 1 / 5 / –", ("model_flips_per_1000_mature",), mature),
-        Bar("agreement of three seeds, least", "≥ .90", ("ari_seeds_min",), 0.9),
-        Bar("agreement with the batch fit, k = 4", "≥ .85", ("ari_batch_k4",), 0.85),
-        Bar("inertia ratio after a shift, worst day", "≤ 1.02", ("shift_inertia_ratio_max",), 1.02),
-        Bar("drift alarms in 30 days, nothing injected", "≤ .15", ("drift_false_alarms_per_30d",), 0.15),
-        Bar("days to find a feature × 1.5, worst", "≤ 3", ("drift_1_5_days",), 3.0),
-        Bar("days to find a feature × 1.2, worst (15: not in 14)", "≤ 7", ("drift_1_2_days",), 7.0),
-        Bar("far groups of 5 % found", "≥ .9", ("emergence_found",), 0.9),
-        Bar("groups found in 30 days, none injected", "≤ .05", ("emergence_false_alarms_per_30d",), 0.05),
-        Bar("learning, µs a vector", "≤ 25", ("learners", "keyed", "learn_us"), 25.0),
-        Bar("assigning, µs a vector", "≤ .1", ("assign_us",), 0.1),
-    )
-
-
-def _row(results: dict[str, Any], bar: Bar) -> str:
-    cells = []
-    for name in SETS:
-        value = results[name]
-        for step in bar.path:
-            value = value[step]
-        limit = bar.limits.get(name) if isinstance(bar.limits, dict) else bar.limits
-        cells.append(_cell(value, limit, least=bar.words.startswith("≥")))
-    return f"| {bar.what} | {bar.words} | {' | '.join(cells)} |"
-
-
-def _cell(value: float | None, limit: float | None, *, least: bool) -> str:
-    if value is None:
-        return "–"
-    text = f"{value:.3f}" if 1.0 < value < 2.0 else f"{value:.3g}"
-    missed = limit is not None and (value < limit if least else value > limit)
-    return f"**{text}** missed" if missed else text
-
-
-def filled(page: str, results: dict[str, Any]) -> str:
-    """The page with the tables in their places."""
-    tables = {"learners": learners, "bars": bars}
-    return BLOCK.sub(lambda found: f"{found[1]}{tables[found[2]](results)}\n{found[3]}", page)
+def read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return found
 
 
 if __name__ == "__main__":
-    PAGE.write_text(filled(PAGE.read_text("utf-8"), json.loads(RESULTS.read_text("utf-8"))), "utf-8")
+    for page in PAGES:
+        page.write_text(filled(page.read_text("utf-8"), read(RESULTS), read(TRAINER)), "utf-8")

@@ -1,8 +1,7 @@
-"""docs/learners.md: its learner learns, and its figures are those that were measured."""
+"""docs/learners.md: its learner learns, and its figures, and those of drift.md, are those that were measured."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from benchmarks.learner_figures import BLOCK, RESULTS, filled
+from benchmarks import bars
+from benchmarks.learner_figures import BLOCK, PAGES, RESULTS, TRAINER, filled, read
 from stream_seg.adapters.memory.sampling import Sampling, daily
 from stream_seg.adapters.memory.trial import Trial
 from stream_seg.core.clustering import LEARNERS, OPTIONS
@@ -72,14 +72,34 @@ def test_its_state_is_all_there_is_of_it(entered: Any) -> None:
     assert other.fitted().centers.tolist() == learner.fitted().centers.tolist()
 
 
-def test_figures_on_the_page_are_those_that_were_measured() -> None:
-    assert [found[1] for found in BLOCK.findall(PAGE)] == ["learners", "bars"]
-    if "Not filled in yet" not in PAGE:
-        assert filled(PAGE, json.loads(RESULTS.read_text("utf-8"))) == PAGE
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_figures_on_the_pages_are_those_that_were_measured(page: Path) -> None:
+    text = text_of(page)
+    assert filled(text, read(RESULTS), read(TRAINER)) == text
+
+
+def test_every_table_has_its_place() -> None:
+    assert [[found[1] for found in BLOCK.findall(text_of(page))] for page in PAGES] == [
+        ["learners", "bars", "trainer"], ["drift"],
+    ]  # fmt: skip
 
 
 def test_what_was_measured_has_every_figure_of_every_set() -> None:
-    if RESULTS.exists():
-        results = json.loads(RESULTS.read_text("utf-8"))
-        for name in ("completejourney", "cdnow", "clickstream"):
-            assert [key for key in KEYS if results[name][key] is None] == []
+    results = read(RESULTS)
+    for name in bars.SETS:
+        assert [key for key in KEYS if results[name][key] is None] == []
+
+
+def test_a_bar_that_is_missed_says_of_which_features_and_what_was_not_measured_is_a_dash() -> None:
+    bar = bars.Bar("days", ("days",), bars.most(3), bars.most(1), ("drift", "by"))
+    figures = {"days": 15, "drift": {"by": {"spend": 15, "visits": 3}}}
+    results = {name: figures if name == "cdnow" else {} for name in bars.SETS}
+    assert [bars.cell(bar, name, results[name]) for name in bars.SETS] == ["–", "**15** missed: `spend`", "–"]
+    assert bars.cell(bar, "cdnow", {"days": 2}) == "2 °"
+    assert bars.cell(bar, "cdnow", {"days": 1}) == "1"
+    assert bars.cell(bars.Bar("share", ("days",), bars.least(0.9)), "cdnow", {"days": 0.875}) == "**0.875** missed"
+
+
+def test_every_bar_is_of_a_figure_that_is_measured() -> None:
+    of, later = read(RESULTS)["cdnow"], {"estimator", "score_us", "assign_us", "learners"}  # what a run measures anew
+    assert {bar.path[0] for bar in bars.rows() if bars.reached(of, bar.path) is None} <= later
