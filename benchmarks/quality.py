@@ -43,7 +43,7 @@ OTHERS = {
     "weekly-refit": "refit every week, unmatched",
 }
 NEVER = 1e9  # as `publish_gain`: of the others LEARN's own versions are not asked for
-SOME = 2_000  # customers that the others learn from: river takes a tenth of a millisecond for a vector
+SOME = 2_000  # customers that the others learn from: river learns vector by vector, which takes long
 PACKAGES = ("stream_seg", "river", "scikit-learn", "numpy", "numba")
 ALONE, BESIDE = "keyed", "others"  # two halves of the work on a set, a process each
 
