@@ -30,15 +30,18 @@ _EVENT = (
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """`count` events of `customers` customers over `SPAN` from `begin` on (ms).
+    """`count` events of `customers` customers over `span` from `begin` on (ms).
 
-    `uniform`: each from another customer than the `customers` - 1 before it.
+    `uniform`: each from another customer than the `customers` - 1 before it. `live`: sent at the time that they bear,
+    at equal distances.
     """
 
     count: int
     customers: int = 20_000
     uniform: bool = False
     begin: int = BEGIN
+    span: int = SPAN
+    live: bool = False
 
     def shares(self) -> Float64:
         """Each customer's share of the events, the most active first."""
@@ -56,7 +59,10 @@ class Workload:
             names = random.permutation(self.customers)
             drawn = np.searchsorted(np.cumsum(self.shares()), random.random(self.count))
             who = names[drawn.clip(max=self.customers - 1)]
-        times = np.sort(random.integers(0, SPAN, self.count)) + self.begin
+        if self.live:
+            times = np.arange(self.count) * self.span // self.count + self.begin
+        else:
+            times = np.sort(random.integers(0, self.span, self.count)) + self.begin
         kinds = random.choice(len(KINDS), self.count, p=SHARES)
         for start in range(0, self.count, CHUNK):
             part = slice(start, min(start + CHUNK, self.count))

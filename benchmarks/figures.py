@@ -1,56 +1,135 @@
-"""Puts what was measured into README.md: ``python -m benchmarks.figures``.
+"""Puts what was measured into README.md and docs/benchmarks.md: ``python -m benchmarks.figures``.
 
-Only figures of ``benchmarks/results/throughput.json`` get there, with the place and day of the measurement; a test
-compares.
+Only figures of ``benchmarks/results/`` get there, with the place and day of the measurement; a test compares. What was
+not measured yet has no row.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from benchmarks.origin import told
+from benchmarks.origin import told as origin_of
+from benchmarks.waits import PARTS
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results/throughput.json"
-README = ROOT / "README.md"
-BLOCK = re.compile(r"(<!-- figures: [^>]*-->\n).*?(<!-- /figures -->)", re.DOTALL)
-MEANINGS = {
-    "events_per_s": "events a second, one worker, broker and Redis on its cores",
-    "events_per_worker_cpu_s": "events per CPU second of the worker",
-    "events_per_cpu_s": "events per CPU second of worker and Redis together",
-    "p50_ms": "from produced to movement readable at half load, median, ms",
-    "p99_ms": "the same, 99 of 100, ms",
-    "worker_rss_mb": "memory of the worker, MB",
-    "redis_bytes_per_customer": "Redis, bytes a customer",
-    "faust_passthrough_events_per_s": "for comparison: plain Faust doing nothing on the same topic, events a second",
-}
+COMMANDS = ROOT / "benchmarks/results/commands.json"  # of `python -m benchmarks.commands`
+BLOCKS = re.compile(r"(<!-- (figures|waits): [^>]*-->\n).*?(<!-- /\2 -->)", re.DOTALL)
+
+
+class Row(NamedTuple):
+    """What is told, of which figures (``variant.figure``; several stand side by side), and what they may be."""
+
+    what: str
+    figures: tuple[str, ...]
+    bar: str = ""
+
+
+def _memory(what: str, variant: str = "", bar: str = "") -> Row:
+    figures = (f"{variant}worker_rss_mb", f"{variant}worker_peak_rss_mb")
+    return Row(f"memory of {what}, at the end / at its peak, MB", figures, bar)
+
+
+PLAIN = "faust_passthrough_events_per_s"
+ROWS = (
+    Row("events a second, one worker, broker and Redis on its cores", ("events_per_s",), "≥ 40,000"),
+    Row("events per CPU second of the worker", ("events_per_worker_cpu_s",), "≥ 80,000"),
+    Row("events per CPU second of worker and Redis together", ("events_per_cpu_s",), "≥ 60,000"),
+    Row("from produced to movement readable at half load, median, ms", ("p50_ms",)),
+    Row("the same, 99 of 100, ms", ("p99_ms",), "≤ 250"),
+    _memory("the worker, 20,000 customers", "", "≤ 300"),
+    Row("Redis, bytes a customer", ("redis_bytes_per_customer",), "≤ 1,000"),
+    Row("`hop`, through INGEST: events a second", ("hop.events_per_s",)),
+    Row("`hop`: produced to readable at half load, median / 99 of 100, ms", ("hop.p50_ms", "hop.p99_ms")),
+    _memory("both workers in `hop`", "hop."),
+    Row("`long`, 4,000,000 events: events a second", ("long.events_per_s",)),
+    Row("`long`: events per CPU second of the worker", ("long.events_per_worker_cpu_s",), "≥ 80,000"),
+    _memory("the worker in `long`", "long."),
+    Row("`uniform`, nobody is at hand: events a second", ("uniform.events_per_s",)),
+    _memory("the worker in `uniform`, 100,000 customers", "uniform."),
+    _memory("the worker in `many`, 1,000,000 customers", "many."),
+    Row("for comparison: plain Faust doing nothing on the same topic, events a second", (PLAIN,)),
+    Row("`make demo`, a year of 1,469,307 lines, s", ("commands.demo_s",), "≤ 180"),
+    Row("`make test`, s", ("commands.test_s",), "≤ 900"),
+)
+
+
+def measured() -> dict[str, Any]:
+    """Everything that was measured."""
+    results: dict[str, Any] = json.loads(RESULTS.read_text("utf-8"))
+    if COMMANDS.exists():
+        results["commands"] = json.loads(COMMANDS.read_text("utf-8"))
+    return results
 
 
 def table(results: dict[str, Any]) -> str:
-    """The table for README, of the figures that were measured.
-
-    >>> print(table({"events_per_s": 41234.5, "date": "2030-01-01", "machine": {"cpu": "X", "cores": 2}, "events": 10}))
-    | figure | |
-    |---|---|
-    | events a second, one worker, broker and Redis on its cores | 41,234 |
-    <BLANKLINE>
-    10 events, 2 cores (X), 2030-01-01, commit –; `make bench` measures again.
-    """
-    rows = [f"| {what} | {results[name]:,.0f} |" for name, what in MEANINGS.items() if name in results]
+    """The table for README, of the figures that were measured."""
     machine = results["machine"]
-    said = (
-        f"{results['events']:,} events, {machine['cores']} cores ({machine['cpu']}), {results['date']}, {told(results)}"
+    on = f"{machine['cores']} cores ({machine['cpu']}), {results['date']}, {origin_of(results)}"
+    said = f"{results['events']:,} events, {on}"
+    rows = [f"| {row.what} | {cell} | {row.bar} |" for row, cell in _cells(results)]
+    told = f"Bold misses its bar. {said}; `make bench` measures again."
+    if "commands" in results:
+        told += f" The last rows: `python -m benchmarks.commands`, {results['commands']['date']}."
+    return "\n".join(["| figure | | bar |", "|---|---|---|", *rows, "", told])
+
+
+def _cells(results: dict[str, Any]) -> Iterator[tuple[Row, str]]:
+    for row in ROWS:
+        values = [_value(results, figure) for figure in row.figures]
+        if None not in values:
+            yield row, " / ".join(_cell(float(value), row.bar) for value in values)
+
+
+def _value(results: dict[str, Any], figure: str) -> Any:
+    value: Any = results
+    for step in figure.split("."):
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def _cell(value: float, bar: str) -> str:
+    limit = float(bar[2:].replace(",", "")) if bar else value
+    missed = value < limit if bar.startswith("≥") else value > limit
+    return f"**{value:,.0f}**" if missed else f"{value:,.0f}"
+
+
+def waits(results: dict[str, Any]) -> str:
+    """What movements wait for, the usual and the slowest ones, with and without INGEST."""
+    told = {"`latency`": results.get("latency", {}), "`hop`": results.get("hop", {}).get("latency", {})}
+    told = {name: one for name, one in told.items() if "slowest" in one}
+    if not told:
+        return "Not measured yet."
+    columns = [(f"{name}, {which}", one[key]) for name, one in told.items() for which, key in WHICH.items()]
+    lines = [["part, ms", *(title for title, _ in columns)], ["---"] * (1 + len(columns))]
+    lines += [[what, *(f"{figures[part]:,.0f}" for _, figures in columns)] for part, what in PARTS.items()]
+    return "\n".join(["| " + " | ".join(line) + " |" for line in lines] + ["", *map(_when, told.items())])
+
+
+WHICH = {"around the median": "usual", "the slowest 1 %": "slowest"}
+
+
+def _when(one: tuple[str, dict[str, Any]]) -> str:
+    name, figures = one
+    slow = figures["slowest"]
+    worst = ", ".join(map(str, slow["worst_seconds"]))
+    return (
+        f"{name}: {figures['movements']:,} movements at {figures['events_per_s']:,} events a second; the slowest 1 % "
+        f"were sent in {slow['seconds_with_any']} different seconds, {slow['share_in_worst_seconds']:.0%} of them in "
+        f"seconds {worst} from the start."
     )
-    return "\n".join(["| figure | |", "|---|---|", *rows, "", f"{said}; `make bench` measures again."])
 
 
 def filled(page: str, results: dict[str, Any]) -> str:
-    """README with the table in its place."""
-    return BLOCK.sub(lambda found: f"{found[1]}{table(results)}\n{found[2]}", page)
+    """The page with the tables in their places."""
+    tables = {"figures": table, "waits": waits}
+    return BLOCKS.sub(lambda found: f"{found[1]}{tables[found[2]](results)}\n{found[3]}", page)
 
 
 if __name__ == "__main__":
-    README.write_text(filled(README.read_text("utf-8"), json.loads(RESULTS.read_text("utf-8"))), "utf-8")
+    for page in (ROOT / "README.md", ROOT / "docs/benchmarks.md"):
+        page.write_text(filled(page.read_text("utf-8"), measured()), "utf-8")

@@ -3,83 +3,114 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import tempfile
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from benchmarks.bench import Bench, Progress, report_of
 from benchmarks.events import Workload
+from benchmarks.waits import Moved, events_of, parts, told
 from stream_seg.adapters.kafka.topics import topic_name
+from stream_seg.core.model import Float64
 from stream_seg.wire.timestamps import read_time
 
 SECONDS = 60
 WARM_UP = 20  # seconds not counted: nearly every event is a new customer's then, and a movement
 QUIET = 3.0  # seconds without a movement after which there is nothing more to come
+TO_MAKE = 40_000  # events a second that the generator makes ahead, at least
+TO_START = 10.0  # seconds for its process, and INGEST's
+MESSAGE = re.compile(rb'"messageId":"ajs-([0-9a-f]{32})"')
 
 
-class Moved(msgspec.Struct, frozen=True):
+class Said(msgspec.Struct, frozen=True):
     """What is read of a movement."""
 
     customer_id: str
     cause: str
     event_time: str
+    decided_at: str
 
 
 class Reader(threading.Thread):
-    """A subscriber of segment-changes: each record and the moment at which it could be read."""
+    """A subscriber of segment-changes: each record and the moment at which it could be read (monotonic, s)."""
 
     def __init__(self, bench: Bench) -> None:
         super().__init__(daemon=True)
-        self.arrived: list[tuple[float, bytes]] = []
+        self.arrived: list[tuple[float, Message]] = []
         self.last = time.monotonic()
         self.done = False
-        self._consumer = Consumer(
-            {"bootstrap.servers": bench.kafka.bootstrap, "group.id": "bench-reader", "fetch.wait.max.ms": 10}
-        )
-        topic = topic_name(bench.config.definition.name, "segment-changes")
-        partitions = self._consumer.list_topics(topic, 10).topics[topic].partitions
-        self._consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
+        self._consumer = _consumer(bench, topic_name(bench.config.definition.name, "segment-changes"))
 
     def run(self) -> None:
         while not self.done:
             messages = self._consumer.consume(500, 0.005)
             now = time.monotonic()
-            self.arrived += [(now, value) for message in messages if (value := message.value()) is not None]
+            self.arrived += [(now, message) for message in messages if message.value() is not None]
             if messages:
                 self.last = now
         self._consumer.close()
 
+    def moved(self, wall: float) -> list[Moved]:
+        """The movements that an event caused, each once; `wall`: the wall clock minus the monotonic one (s)."""
+        decode, seen = msgspec.json.Decoder(Said).decode, dict[tuple[str, str], Moved]()
+        for at, message in self.arrived:
+            said = decode(message.value() or b"")
+            if said.cause == "event":
+                seen.setdefault(
+                    (said.customer_id, said.event_time),
+                    Moved(
+                        said.customer_id.encode(),
+                        read_time(said.event_time, "event_time"),
+                        float(read_time(said.decided_at, "decided_at")),
+                        float(message.timestamp()[1]),
+                        1000 * (at + wall),
+                    ),
+                )
+        return list(seen.values())
 
-def latency(bench: Bench, rate: float) -> dict[str, Any]:
-    """Feeds a running worker at `rate` events/s; p50, p99 and more of what movements caused by an event took, in ms."""
-    workload = Workload(int(rate * SECONDS))
-    with tempfile.TemporaryDirectory(prefix="stream-seg-latency-") as directory, bench.worker():
+
+def latency(bench: Bench, rate: float, *, hop: bool = False) -> dict[str, Any]:
+    """Feeds a running worker at `rate` events/s; p50, p99 and more of what movements caused by an event took, in ms.
+
+    `hop`: through INGEST, whose clock is the wall's: every event has the time at which it is to be sent.
+    """
+    count = int(rate * SECONDS)
+    workload = Workload(count)
+    wall = time.time() - time.monotonic()
+    with (
+        tempfile.TemporaryDirectory(prefix="stream-seg-latency-") as directory,
+        bench.worker(),
+        bench.worker("ingest") if hop else nullcontext(),
+    ):
         sent_at = Path(directory) / "sent.npy"
         reader = Reader(bench)
         reader.start()
         asyncio.run(_ready(bench))
+        if hop:
+            begin = time.time() + TO_START + count / TO_MAKE
+            workload = Workload(count, begin=int(1000 * begin), span=int(1000 * SECONDS), live=True)
         generator = report_of(bench.generator(workload, rate=rate, sent_at=str(sent_at)))
         while time.monotonic() < reader.last + QUIET:
             time.sleep(0.1)
         reader.done = True
         reader.join()
-        sent = np.load(sent_at)
-    waits = _waits(workload, sent, reader.arrived)
-    p50, p99, longest = np.percentile(waits, [50, 99, 100])
-    return {
-        "events_per_s": round(rate),
-        "movements": len(waits),
-        "p50_ms": round(float(p50), 1),
-        "p99_ms": round(float(p99), 1),
-        "max_ms": round(float(longest), 1),
-        "generator_behind_ms": round(generator.behind_ms, 1),
-    }
+        sent: Float64 = 1000 * (np.load(sent_at) + wall)
+    moved = reader.moved(wall)
+    events = events_of(workload, moved, exact=not hop)
+    counted = sent[events] >= sent[0] + 1000 * WARM_UP
+    moved = [one for one, counts in zip(moved, counted.tolist(), strict=True) if counts]
+    events = events[counted]
+    of = parts(sent[events], _appended(bench, count)[events], moved)
+    figures = told(of, sent[events], float(sent[0]))
+    return {"events_per_s": round(rate), **figures, "generator_behind_ms": round(generator.behind_ms, 1)}
 
 
 async def _ready(bench: Bench) -> None:
@@ -90,21 +121,28 @@ async def _ready(bench: Bench) -> None:
     await progress.close()
 
 
-def _waits(workload: Workload, sent: Any, arrived: list[tuple[float, bytes]]) -> Any:
-    """How long each movement took that an event caused, in ms. The event is found by customer and instant."""
-    decode = msgspec.json.Decoder(Moved).decode
-    readable: dict[tuple[bytes, int], float] = {}
-    for at, value in arrived:
-        moved = decode(value)
-        if moved.cause == "event":
-            readable.setdefault((moved.customer_id.encode(), read_time(moved.event_time, "event_time")), at)
-    begin, n, waits = sent[0] + WARM_UP, 0, []
-    for chunk in workload.chunks():
-        for key, at in zip(chunk.keys, chunk.times.tolist(), strict=True):
-            found = readable.pop((key, at), None)
-            if found is not None and sent[n] >= begin:
-                waits.append(1000 * (found - sent[n]))
-            n += 1
-    if readable:
-        raise RuntimeError(f"{len(readable)} movements of {len(arrived)} belong to no event that was sent")
-    return np.array(waits)
+def _consumer(bench: Bench, topic: str) -> Consumer:
+    """Reads a whole topic from its beginning, and is asked soon."""
+    settings = {"bootstrap.servers": bench.kafka.bootstrap, "group.id": "bench-reader", "fetch.wait.max.ms": 10}
+    consumer = Consumer(settings)
+    partitions = consumer.list_topics(topic, 10).topics[topic].partitions
+    consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
+    return consumer
+
+
+def _appended(bench: Bench, count: int) -> Float64:
+    """When the broker put each event into the events log first (wall clock, ms)."""
+    found = np.full(count, np.inf)
+    consumer, left = _consumer(bench, bench.events_topic), count
+    while left:
+        messages = consumer.consume(10_000, 5.0)
+        if not messages:
+            raise RuntimeError(f"{left} of {count} events are not in the events log")
+        for message in messages:
+            number = MESSAGE.search(message.value() or b"")
+            if number is not None:
+                n = int(number[1], 16)
+                left -= int(np.isinf(found[n]))
+                found[n] = min(found[n], message.timestamp()[1])
+    consumer.close()
+    return found

@@ -145,6 +145,10 @@ def _paced(load: Load) -> Any:
     """Gives the moment of sending of each event, and waits while it is too early for it."""
     feeder: Feeder = yield 0.0
     begin = now = time.monotonic()
+    if load.workload.live:
+        begin += load.workload.begin / 1000 - time.time()
+        if begin < now:
+            raise RuntimeError("the first event is late already: its maker needs more time")
     count = 0
     while True:
         due = begin + count / load.rate

@@ -29,7 +29,8 @@ from benchmarks.origin import origin
 from tests.servers.kafka import KafkaServer
 
 RESULTS = Path(__file__).parent / "results" / "throughput.json"
-VARIANTS = ("keyed", "latency", "passthrough", "hop", "long", "uniform")
+VARIANTS = ("keyed", "latency", "passthrough", "hop", "long", "uniform", "many")
+IN_TURN = 100_000  # customers of `uniform`: half as many more as there is room for at hand, so nobody is when they come
 PASSTHROUGH = 100_000  # records: plain Faust needs ten seconds for them
 PACKAGES = (
     "stream_seg", "faust-streaming", "aiokafka", "redis", "numpy", "numba", "msgspec", "orjson", "confluent-kafka",
@@ -40,9 +41,10 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def used_memory(bench: Bench) -> int:
-    said = bench.redis.command("INFO", "memory").decode()
-    return int(next(line.partition(":")[2] for line in said.splitlines() if line.startswith("used_memory:")))
+def of_redis(bench: Bench, name: str) -> int:
+    """A number out of Redis's INFO."""
+    said = bench.redis.command("INFO", "everything").decode()
+    return int(next(line.partition(":")[2] for line in said.splitlines() if line.startswith(f"{name}:")))
 
 
 def measure(bench: Bench, workload: Workload, *, hop: bool = False) -> dict[str, Any]:
@@ -52,7 +54,7 @@ def measure(bench: Bench, workload: Workload, *, hop: bool = False) -> dict[str,
     """
     generator = report_of(bench.generator(workload))
     say(f"{bench.config.definition.name}: {generator.events:,} events are in the log after {generator.seconds:.1f} s")
-    before = used_memory(bench)
+    memory, loads = of_redis(bench, "used_memory"), of_redis(bench, "keyspace_hits")
 
     async def watch() -> dict[str, Any]:
         progress = Progress(bench)
@@ -67,7 +69,8 @@ def measure(bench: Bench, workload: Workload, *, hop: bool = False) -> dict[str,
             rss = sum(resident_mb(pid) for pid in workers.values())
             peak = sum(resident_mb(pid, "VmHWM") for pid in workers.values())
             states, customers = await progress.states(), await progress.customers()
-            memory = used_memory(bench) - before
+            grown = of_redis(bench, "used_memory") - memory
+            loaded = of_redis(bench, "keyspace_hits") - loads
         await progress.close()
         wrong = {
             "rejected": sum(state.rejected for state in states),
@@ -84,7 +87,8 @@ def measure(bench: Bench, workload: Workload, *, hop: bool = False) -> dict[str,
             "events_per_cpu_s": round(counted / (of_workers + took.cpu["redis"])),
             "worker_rss_mb": round(rss, 1),
             "worker_peak_rss_mb": round(peak, 1),
-            "redis_bytes_per_customer": round(memory / customers),
+            "redis_bytes_per_customer": round(grown / customers),
+            "redis_reads_per_event": round(loaded / done, 3),
             "events": workload.count,
             "customers": customers,
             "seconds": round(took.at, 2),
@@ -138,12 +142,19 @@ def run(kafka: KafkaServer, wanted: Sequence[str], count: int) -> dict[str, Any]
         begin = time.time_ns() // 1_000_000 - SPAN  # INGEST's clock is the wall's: older events would be late
         with prepared(kafka, "bench-hop", hop=True) as bench:
             result["hop"] = measure(bench, Workload(count, begin=begin), hop=True)
+        with prepared(kafka, "bench-hop-latency", hop=True) as bench:
+            found = latency(bench, result["hop"]["events_per_s"] / 2, hop=True)
+            result["hop"] |= {"p50_ms": found["p50_ms"], "p99_ms": found["p99_ms"], "latency": found}
     if "long" in wanted:
         with prepared(kafka, "bench-long") as bench:
             result["long"] = measure(bench, Workload(4 * count))
     if "uniform" in wanted:
         with prepared(kafka, "bench-uniform") as bench:
-            result["uniform"] = measure(bench, Workload(count, uniform=True))
+            result["uniform"] = measure(bench, Workload(count, customers=IN_TURN, uniform=True))
+    if "many" in wanted:
+        with prepared(kafka, "bench-many") as bench:
+            # Within an hour: it is about how many there are, not about what silence does to a million of them.
+            result["many"] = measure(bench, Workload(count, customers=count, uniform=True, span=3_600_000))
     return result
 
 

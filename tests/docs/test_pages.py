@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
 import pytest
 
-from benchmarks.figures import BLOCK, RESULTS, filled
 from stream_seg.config.environment import PREFIX, RESERVED, variables
 from tests.docs.pages import PAGES, ROOT, anchors, commands, mistake, text_of
 
@@ -93,14 +91,6 @@ def test_every_message_in_the_table_of_remedies_is_one_that_the_package_says() -
     said = source()
     pieces = [piece.strip() for message in messages for piece in message.split("…") if len(piece.strip()) > 3]
     assert [piece for piece in pieces if piece not in said] == []
-
-
-def test_figures_in_the_readme_are_those_that_were_measured() -> None:
-    page = text_of(ROOT / "README.md")
-    found = BLOCK.search(page)
-    assert found is not None
-    if "Not filled in yet" not in found[0]:
-        assert filled(page, json.loads(RESULTS.read_text("utf-8"))) == page
 
 
 def test_the_promise_of_the_readme_is_the_whole_promise() -> None:
