@@ -31,7 +31,7 @@ def write(rev: int, value: bytes = b"1", call: bytes | None = None) -> Write:
 
 
 @asynccontextmanager
-async def slots_on(url: str, reply_seconds: float = 0.4) -> AsyncIterator[RedisSlots]:
+async def slots_on(url: str, reply_seconds: float = 1.0) -> AsyncIterator[RedisSlots]:
     slots = RedisSlots(url, NAME, connect_seconds=2, reply_seconds=reply_seconds, claim_step=lambda: 1)
     try:
         yield slots
