@@ -164,10 +164,19 @@ class RedisServer:
 
     def copy_aof(self) -> Path:
         """A copy of the append-only files as they are now: a moment to come back to with `restart_on`."""
+        self._written()
         self._copies += 1
         copy = self.directory / f"aof-copy-{self._copies}"
         shutil.copytree(self.directory / "appendonlydir", copy)
         return copy
+
+    def _written(self) -> None:
+        """Waits until the files have what was answered: while a slow disk syncs, Redis holds new writes back."""
+        for _ in range(200):
+            if b"aof_buffer_length:0\r" in self.command("INFO", "persistence"):
+                return
+            time.sleep(0.05)
+        raise TimeoutError(f"{self.url} did not write its append-only file for ten seconds")
 
     def restart_on(self, copy: Path) -> None:
         """Rewinds: SIGKILL, the append-only files of `copy`, start again on the same port."""
