@@ -75,7 +75,7 @@ def measured(sets: list[str], halves: list[str], workers: int) -> dict[str, Any]
     jobs = [(name, half) for name in order if name in sets for half in halves]
     found: dict[str, Any] = {name: {} for name in sets}
     os.environ["OMP_NUM_THREADS"] = "1"  # scikit-learn's threads would only wait for each other
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
         under_way = {pool.submit(_job, job): job for job in jobs}
         for done in as_completed(under_way):
             (name, half), figures = under_way[done], done.result()
