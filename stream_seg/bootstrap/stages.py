@@ -20,6 +20,7 @@ from stream_seg.adapters.kafka.transport import BatchSettings
 from stream_seg.adapters.redis.inspection import RedisInspection
 from stream_seg.bootstrap.connect import broker_of, now, producer_of, slots_of
 from stream_seg.bootstrap.ingesting import IngestHandlers
+from stream_seg.bootstrap.resident import keep_giving_back
 from stream_seg.config import Config
 from stream_seg.pipeline.label import Labeller
 from stream_seg.pipeline.label_settings import LabelSettings
@@ -162,4 +163,7 @@ async def _run(config: Config, stage: str, *, embedded: bool) -> NoReturn:
     handlers = (
         IngestHandlers(config, embedded=embedded) if stage == "ingest" else Handlers(config, stage, embedded=embedded)
     )
-    await run_and_exit(StageApp(settings, handlers))
+    async with asyncio.TaskGroup() as beside:
+        beside.create_task(keep_giving_back())
+        await run_and_exit(StageApp(settings, handlers))
+    raise AssertionError("run_and_exit ends the process")
