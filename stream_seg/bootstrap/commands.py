@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 from stream_seg.adapters.kafka.admin import Admin
 from stream_seg.adapters.kafka.inspection import cluster_facts, newest_append
 from stream_seg.adapters.kafka.topics import topic_name, topics
+from stream_seg.adapters.prometheus.serving import check_free
 from stream_seg.adapters.redis.server import clock_reading, server_facts
 from stream_seg.bootstrap.connect import broker_of, now
 from stream_seg.bootstrap.definition import begin, put_in_force
@@ -61,10 +62,19 @@ def run(config: Config, stages: Sequence[Stage], workers: int, *, embedded: bool
 
 
 def _run(config: Config, stages: Sequence[Stage], workers: int, *, embedded: bool) -> None:
+    if config.run.metrics_port:
+        check_free(config.run.bind, config.run.metrics_port, len(stages) * workers)
     note = begin(config, who="run", why="first run")
     if note:
         say(note)
-    Supervisor(config.path, stages, workers, worker_environment(config), embedded=embedded).run()
+    Supervisor(
+        config.path,
+        stages,
+        workers,
+        worker_environment(config),
+        embedded=embedded,
+        metrics_port=config.run.metrics_port,
+    ).run()
 
 
 def apply(config: Config, *, why: str, who: str, dry_run: bool, wait: float) -> dict[str, Any]:

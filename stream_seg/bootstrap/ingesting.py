@@ -18,6 +18,7 @@ from stream_seg.pipeline.ingest import Ingest, IngestSettings
 from stream_seg.ports import LogRange
 from stream_seg.runtime.effects import Effects
 from stream_seg.runtime.source import LiveSource, Rules
+from stream_seg.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +31,9 @@ class IngestHandlers:
     They share a producer, one connection for asking where logs end, and the definition in force.
     """
 
-    def __init__(self, config: Config, *, embedded: bool) -> None:
+    def __init__(self, config: Config, telemetry: Telemetry, *, embedded: bool) -> None:
         self._config = config
+        self._telemetry = telemetry
         self._embedded = embedded
         self._slots = slots_of(config)
         self._producer = producer_of(config)
@@ -46,8 +48,9 @@ class IngestHandlers:
             return await self._log_range(topic, number)
 
         settings = IngestSettings(group=self._group, trust_ends=not self._embedded)
-        effects = Effects(self._slots, self._producer, log_range)
-        return LiveSource(lambda: Ingest(topic, partition, settings, _clock()), effects, self.rules)
+        effects = Effects(self._slots, self._producer, log_range, telemetry=self._telemetry)
+        told = self._telemetry.partition(topic, partition)
+        return LiveSource(lambda: Ingest(topic, partition, settings, _clock()), effects, self.rules, told)
 
     async def rules(self) -> Rules:
         """The definition in force, read again every while. One that cannot be read again stays.

@@ -17,9 +17,12 @@ from stream_seg.adapters.kafka.ranges import Asked, first_of, ranges
 from stream_seg.adapters.kafka.stage import StageApp, StageSettings, run_and_exit
 from stream_seg.adapters.kafka.topics import group_name, topic_name
 from stream_seg.adapters.kafka.transport import BatchSettings
+from stream_seg.adapters.prometheus.counting import PrometheusTelemetry
+from stream_seg.adapters.prometheus.serving import serve
 from stream_seg.adapters.redis.inspection import RedisInspection
 from stream_seg.bootstrap.connect import broker_of, now, producer_of, slots_of
 from stream_seg.bootstrap.ingesting import IngestHandlers
+from stream_seg.bootstrap.polling import poll
 from stream_seg.bootstrap.resident import keep_giving_back
 from stream_seg.config import Config
 from stream_seg.pipeline.label import Labeller
@@ -29,6 +32,7 @@ from stream_seg.ports import LogRange, Message, Record, Slot
 from stream_seg.runtime.effects import Effects
 from stream_seg.runtime.partition import LivePartition, Work
 from stream_seg.runtime.watch import SourceWatch
+from stream_seg.telemetry import Telemetry
 from stream_seg.wire.control import TICK, activates, control
 
 EMBEDDED_POLL_MS = 20  # the embedded broker wakes a waiting fetch late
@@ -38,8 +42,9 @@ GARBAGE = 50_000, 20, 100  # what lives as long as a batch is not looked through
 class Handlers:
     """Makes the handler of each partition that the group gives to this process."""
 
-    def __init__(self, config: Config, stage: str, *, embedded: bool) -> None:
+    def __init__(self, config: Config, stage: str, telemetry: Telemetry, *, embedded: bool) -> None:
         self._config = config
+        self._telemetry = telemetry
         self._embedded = embedded
         self._stage = stage
         self._slots = slots_of(config)
@@ -49,7 +54,11 @@ class Handlers:
 
     def partition(self, topic: str, partition: int) -> PartitionHandler:
         effects = Effects(
-            self._slots, self._producer, self._log_range_of(topic), ahead=partial(self._first_activation, topic)
+            self._slots,
+            self._producer,
+            self._log_range_of(topic),
+            ahead=partial(self._first_activation, topic),
+            telemetry=self._telemetry,
         )
         return LivePartition(
             self._work(partition),
@@ -58,6 +67,8 @@ class Handlers:
             tick=_tick,
             publish=self._producer.publish,
             watch=_watch(partition),
+            telemetry=self._telemetry,
+            told=self._telemetry.partition(topic, partition),
         )
 
     def _work(self, partition: int) -> Callable[[], Work]:
@@ -160,10 +171,17 @@ async def _run(config: Config, stage: str, *, embedded: bool) -> NoReturn:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GARBAGE)
+    counting = PrometheusTelemetry(stage) if config.run.metrics_port else None
+    telemetry = counting or Telemetry()
     handlers = (
-        IngestHandlers(config, embedded=embedded) if stage == "ingest" else Handlers(config, stage, embedded=embedded)
+        IngestHandlers(config, telemetry, embedded=embedded)
+        if stage == "ingest"
+        else Handlers(config, stage, telemetry, embedded=embedded)
     )
+    health = serve(counting, config.run.bind, config.run.metrics_port) if counting is not None else None
     async with asyncio.TaskGroup() as beside:
         beside.create_task(keep_giving_back())
-        await run_and_exit(StageApp(settings, handlers))
+        if counting is not None and health is not None:
+            beside.create_task(poll(config, stage, counting, health))
+        await run_and_exit(StageApp(settings, handlers, telemetry=telemetry))
     raise AssertionError("run_and_exit ends the process")

@@ -24,12 +24,16 @@ LOOK_SECONDS = 0.1
 GRACE_SECONDS = 12.0  # a stage ends within ten
 QUICK_SECONDS = 30.0  # a process that lived for less counts as failing at start
 MOST_QUICK_FAILURES = 5
+MISCONFIGURED = 2  # a worker ends with it where trying again is of no use
 IN_ORDER = (0, -signal.SIGTERM)  # the second: it had not begun to listen, so it had not begun anything
 
 
 @dataclass
 class _Child:
+    """`number`: the how-manieth of all processes, from 0."""
+
     stage: str
+    number: int
     process: subprocess.Popen[bytes]
     started: float = field(default_factory=time.monotonic)
     failures: int = 0
@@ -47,8 +51,10 @@ class Supervisor:
         *,
         embedded: bool,
         quiet: bool = False,
+        metrics_port: int = 0,
     ) -> None:
         self._config = config
+        self._metrics_port = metrics_port
         self._flags = [flag for flag, wanted in (("--embedded", embedded), ("--quiet", quiet)) if wanted]
         self._stages = [stage for stage in stages for _ in range(workers)]
         self._environment = dict(environment)
@@ -69,7 +75,9 @@ class Supervisor:
     def start(self) -> None:
         """Starts everything; compiles the kernels first where nobody has yet."""
         warm()
-        self._children = [_Child(stage, self._launch(stage)) for stage in self._stages]
+        self._children = [
+            _Child(stage, number, self._launch(stage, number)) for number, stage in enumerate(self._stages)
+        ]
 
     def check(self) -> None:
         """Restarts what failed. Raises `Stop` when a process fails again and again right after its start."""
@@ -77,6 +85,8 @@ class Supervisor:
             code = child.process.poll()
             if code is None:
                 continue
+            if code == MISCONFIGURED:
+                raise Stop(f"{child.stage} cannot work with its configuration; see above")
             lived = time.monotonic() - child.started
             child.failures = child.failures + 1 if lived < QUICK_SECONDS else 1
             if child.failures >= MOST_QUICK_FAILURES:
@@ -85,7 +95,7 @@ class Supervisor:
                 )
             say(f"{child.stage} ended with {code} after {lived:.0f} s; starting it again")
             time.sleep(min(0.2 * 2**child.failures, 5.0))
-            child.process, child.started = self._launch(child.stage), time.monotonic()
+            child.process, child.started = self._launch(child.stage, child.number), time.monotonic()
 
     def stop(self) -> None:
         """Asks every process to finish, and waits. Raises `Stop` where one did not end in order."""
@@ -113,12 +123,14 @@ class Supervisor:
         """The processes, in the order of the stages."""
         return [child.process.pid for child in self._children]
 
-    def _launch(self, stage: str) -> subprocess.Popen[bytes]:
+    def _launch(self, stage: str, number: int) -> subprocess.Popen[bytes]:
+        port = self._metrics_port + number if self._metrics_port else 0
+        environment = {**self._environment, "STREAM_SEG_RUN__METRICS_PORT": str(port)}
         command = [sys.executable, "-m", "stream_seg.bootstrap.worker", stage, str(self._config), *self._flags]
         # A group of its own: Ctrl-C at the terminal reaches the supervisor alone, which ends them in order. The pipe
         # closes when the supervisor dies in any way, and a worker whose pipe closes ends in order too.
         return subprocess.Popen(  # noqa: S603  # our own module, with the file that the person named
-            command, env=self._environment, stdin=subprocess.PIPE, start_new_session=True
+            command, env=environment, stdin=subprocess.PIPE, start_new_session=True
         )
 
     @contextmanager

@@ -107,11 +107,9 @@ class RunSettings(Section):
     )
     metrics_port: Annotated[int, in_range(0, 65_535), Kind("port")] = Field(
         default=0,
-        description="Prometheus metrics of the first worker, the next ones count up; 0: none. **Nothing listens yet**",
+        description="metrics and health of the first process, the next ones count up; 0: none",
     )
-    bind: Text = Field(
-        default="127.0.0.1", description="address that metrics and health listen on. **Nothing listens yet**"
-    )
+    bind: Text = Field(default="127.0.0.1", description="address that metrics and health listen on")
     outbox_limit: Annotated[int, in_range(1, 1_000_000), Kind("whole number")] = Field(
         default=2_500, description="messages of a partition not yet published, above which it stops applying"
     )

@@ -113,6 +113,8 @@ class Customers:
             history=[(customer, entry) for customer, entries in outcome.histories.items() for entry in entries],
         )
         people.changed[slots] = 0
+        self.memory.moves.update(outcome.moves)
+        self.memory.returns.update(outcome.returns)
         # Who was forgotten, and who sent nothing but late events, is new again the next time.
         for slot in unwritten:
             if people.words[slot, ALIVE] != 1:

@@ -8,7 +8,7 @@ shell does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from stream_seg.core.activation import Activation
 from stream_seg.core.state import ACCEPTED, DUPLICATE, LATE, Rows
 from stream_seg.errors import Damaged, Stop
 from stream_seg.pipeline.customers import Customers
+from stream_seg.pipeline.facts import LabelFacts, in_force_facts, unmarked
 from stream_seg.pipeline.intake import Intake
 from stream_seg.pipeline.label_settings import LabelSettings
 from stream_seg.pipeline.label_state import Memory, offset_in
@@ -35,6 +36,7 @@ class Labeller:
         self.partition = partition
         self.settings = settings
         self.now = iter(now)
+        self.mark: Callable[[str], None] = unmarked
 
     # --- opening
 
@@ -55,6 +57,18 @@ class Labeller:
         self.customers = Customers(self.owner, self.memory, self.settings, self.now)
         engine, known = self.customers.engine, self.customers.residents.slots
         self.intake = Intake(self.owner, self.memory, self.settings, engine, known)
+
+    def facts(self) -> LabelFacts:
+        """For who watches."""
+        state, memory = self.memory.state, self.memory
+        asked = missed = at_hand = 0
+        if memory.in_use:
+            residents = self.customers.residents
+            asked, missed, at_hand = residents.asked, residents.missed, len(residents.slots)
+        return LabelFacts(
+            state.accepted, state.duplicates, state.late, state.rejected, state.clock, memory.moves, memory.returns,
+            at_hand, asked - missed, missed, in_force_facts(memory.activations[-1]) if memory.in_use else (),
+        )  # fmt: skip
 
     # --- a batch
 
@@ -151,6 +165,7 @@ class Labeller:
     def _apply(self, records: Sequence[Record]) -> Step[None]:
         """A run of records under one set of rules: one fold, one write, then what silence did meanwhile."""
         state, customers = self.memory.state, self.customers
+        self.mark("decode")
         events, clocks = self.intake.advance(records)
         state.offset = records[-1].offset + 1
         decoded, times = yield from self.intake.decode(events)
@@ -167,6 +182,7 @@ class Labeller:
             codes=decoded.codes.astype(np.int64),
             hashes=decoded.hashes,
         )
+        self.mark("features")
         outcome = customers.outcome()
         fate = customers.fold(rows, outcome)
         state.accepted += int(np.count_nonzero(fate == ACCEPTED))
@@ -180,6 +196,7 @@ class Labeller:
                 [events[i].offset for i in late],
             )
         yield from customers.write(np.unique(slots), new, outcome)
+        self.mark("silence")
         yield from self.silence.sweep(customers)
 
 

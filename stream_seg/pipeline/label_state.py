@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from stream_seg.core.activation import ENGINE, Activation
 from stream_seg.core.marks import Marks
 from stream_seg.errors import EngineTooOld, Stop
+from stream_seg.pipeline.facts import Moves
 
 STATE, ACTIVATIONS, MARK = "state", "activations", "mark:"
 
@@ -68,6 +70,8 @@ class Memory:
         self.in_use = _decode_uses(meta[ACTIVATIONS]) if ACTIVATIONS in meta else []
         self.marks = {key[len(MARK) :]: Marks.load(value) for key, value in meta.items() if key.startswith(MARK)}
         self.touched: set[str] = set()
+        self.moves: Moves = Counter()  # of this owner, for who watches
+        self.returns: Counter[str] = Counter()
         self._activations_changed = False
 
     @property

@@ -9,13 +9,14 @@ put in force by an activation in every events partition, all through the outbox:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from stream_seg.core.ring import RING, position_of
 from stream_seg.errors import Stop
+from stream_seg.pipeline.facts import LearnFacts, unmarked
 from stream_seg.pipeline.learn_state import Memory, offset_in
 from stream_seg.pipeline.owner import SlotOwner
 from stream_seg.pipeline.registry import Registry
@@ -44,6 +45,7 @@ class Learn:
         self.owner = SlotOwner(Slot("learn", partition), topic)
         self.partition = partition
         self.settings = settings
+        self.mark: Callable[[str], None] = unmarked
 
     def open(self) -> Step[int]:
         """Claims the partition and reads its table back; returns the offset to read from."""
@@ -75,10 +77,15 @@ class Learn:
                 break
         self.table.load(entries, self.memory.state.learned)
 
+    def facts(self) -> LearnFacts:
+        """For who watches."""
+        return LearnFacts(self.memory.state.learned, [tier.facts() for tier in self.registry.tiers.values()])
+
     def process(self, records: Sequence[Record]) -> Step[int]:
         """Applies a batch; returns the next offset."""
         if self.owner.waiting > self.settings.outbox_limit:
             yield from self.owner.relay()
+        self.mark("learn")
         messages: list[Message] = []
         for record in records:
             said = self._take(record)

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from stream_seg.core.activation import Activation
+from stream_seg.core.findings import Finding
 from stream_seg.core.lineage import Change
 from stream_seg.core.model import ModelVersion
 from stream_seg.wire.definitions import Happened
 
-STATE, ACTIVATION, LEARNER, PROPOSAL, DRIFT = "state", "activation", "learner", "proposal", "drift"
+STATE, ACTIVATION = "state", "activation"
+LEARNER, PROPOSAL, DRIFT, FINDINGS = "learner", "proposal", "drift", "findings"  # of each tier
 AUTHOR = "learn"  # who decides where no person does
 
 
@@ -74,6 +76,7 @@ class LearnState(msgspec.Struct, array_like=True):
 
 
 _encode_state = msgspec.msgpack.Encoder().encode
+_decode_findings = msgspec.msgpack.Decoder(list[Finding]).decode
 _decode_state = msgspec.msgpack.Decoder(LearnState).decode
 
 
@@ -105,22 +108,25 @@ class Proposal(msgspec.Struct, frozen=True):
 
 
 class TierMemory:
-    """What is kept of one tier. `state` is part of the slot's."""
+    """What is kept of one tier. `state` is part of the slot's; findings: what the last watched day said of drift."""
 
     def __init__(self, state: TierState, meta: Mapping[str, bytes], tier: str) -> None:
         self.state = state
-        self._keys = [f"{kind}:{tier}" for kind in (LEARNER, PROPOSAL, DRIFT)]
-        learner, proposal, drift = (meta.get(key) or None for key in self._keys)
+        self._keys = [f"{kind}:{tier}" for kind in (LEARNER, PROPOSAL, DRIFT, FINDINGS)]
+        learner, proposal, drift, findings = (meta.get(key) or None for key in self._keys)
         self.learner: bytes | None = learner
         self.proposal = msgspec.json.decode(proposal, type=Proposal) if proposal else None
         self.drift: bytes | None = drift
-        self._written: tuple[object, ...] = (self.learner, self.proposal, self.drift)
+        self.findings: Sequence[Finding] = _decode_findings(findings) if findings else ()
+        self._written: tuple[object, ...] = (self.learner, self.proposal, self.drift, self.findings)
 
     def changed(self) -> dict[str, bytes]:
         """The meta fields to write."""
-        now = (self.learner, self.proposal, self.drift)
+        now = (self.learner, self.proposal, self.drift, self.findings)
         proposal = msgspec.json.encode(self.proposal) if self.proposal else b""
-        values = zip(self._keys, (self.learner or b"", proposal, self.drift or b""), now, self._written, strict=True)
+        findings = msgspec.msgpack.encode(self.findings) if self.findings else b""
+        encoded = (self.learner or b"", proposal, self.drift or b"", findings)
+        values = zip(self._keys, encoded, now, self._written, strict=True)
         self._written = now
         return {key: value for key, value, new, old in values if new is not old and new != old}
 
@@ -147,6 +153,7 @@ class Memory:
         for name in self.tiers.keys() - set(tiers):
             gone = self.tiers.pop(name)
             gone.learner = gone.proposal = gone.drift = None
+            gone.findings = ()
             self._gone.append(gone)
             del self.state.tiers[name]
 

@@ -13,6 +13,7 @@ from stream_seg.core.engine import Engine
 from stream_seg.core.model import Float64
 from stream_seg.core.reasons import top_reasons
 from stream_seg.core.record import HASH
+from stream_seg.pipeline.facts import Moves
 from stream_seg.pipeline.residents import Residents
 from stream_seg.ports import Message
 from stream_seg.wire.output import (
@@ -26,7 +27,7 @@ from stream_seg.wire.output import (
 from stream_seg.wire.timestamps import rfc3339
 
 TOP = 3  # features that a movement names
-RETURNS = ((b"1d", DAY), (b"7d", 7 * DAY))  # who moves back so soon need not have moved
+RETURNS = (("1d", DAY), ("7d", 7 * DAY))  # who moves back so soon need not have moved
 DECIMALS = 6  # plenty for people and half the bytes
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -50,7 +51,7 @@ class Outcome:
     """Collects the emissions of one batch in order.
 
     messages  for the outbox; histories: customer -> entries, oldest first
-    moves     how often (previous segment, segment, cause); returns: to the segment before, by how soon
+    moves     how often (tier, previous segment, segment, cause); returns: to the segment before, by how soon
     forgotten rows to erase: with everything stored before, also where the customer came back in the same batch
     """
 
@@ -61,8 +62,8 @@ class Outcome:
         self.decided_at = rfc3339(now)
         self.origin = origin
         self.messages: list[Message] = []
-        self.moves: Counter[tuple[int | None, int | None, int]] = Counter()
-        self.returns: Counter[bytes] = Counter()
+        self.moves: Moves = Counter()
+        self.returns: Counter[str] = Counter()
         self.histories: dict[bytes, list[bytes]] = {}
         self.forgotten: set[int] = set()
 
@@ -99,7 +100,7 @@ class Outcome:
                 confidence if known else None, margin if known else None, reasons,
             )  # fmt: skip
             self.messages += movement_messages(movement, activation, self.decided_at, self.origin)
-        self.moves[old, new, cause] += 1
+        self.moves[activation.definition.tier, old, new, CAUSES[cause]] += 1
         if away >= 0:
             self.returns.update(name for name, within in RETURNS if away <= within)
         if kind == FORGOTTEN:  # the history goes with the record: a customer who comes back begins another
@@ -111,13 +112,13 @@ class Outcome:
 
     def counts(self) -> dict[bytes, int]:
         """What to add to the counts of the partition: customers by segment, movements by cause, returns by how soon."""
-        change: Counter[bytes] = Counter({b"r:" + name: times for name, times in self.returns.items()})
-        for (old, new, cause), times in self.moves.items():
+        change: Counter[bytes] = Counter({b"r:" + name.encode(): times for name, times in self.returns.items()})
+        for (_, old, new, cause), times in self.moves.items():
             if old is not None:
                 change[b"s:%d" % old] -= times
             if new is not None:
                 change[b"s:%d" % new] += times
-            change[b"c:" + CAUSES[cause].encode()] += times
+            change[b"c:" + cause.encode()] += times
         return {field: by for field, by in change.items() if by}
 
     def _reasons(self, out: Emissions, used: int) -> list[list[Reason]]:

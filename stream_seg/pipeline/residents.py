@@ -44,6 +44,7 @@ class Residents:
         self.work = scratch(engine.plan.arrays, engine.models)
         self.out: Emissions = emissions(CAPACITY_OF_EMISSIONS, len(engine.plan.columns))
         self.batch = 0
+        self.asked = self.missed = 0  # how often somebody was looked for, and was not at hand
         rows = min(START, capacity)
         self.people: People = self._people(rows)
         self.indexed: Int64 = np.full(rows, UNSEEN, np.int64)
@@ -74,9 +75,11 @@ class Residents:
         """A new batch begins: nobody of `ids` is put out until the next one. Who of them is not at hand, each once."""
         self.batch += 1
         found = list(map(self.slots.get, ids))
+        self.asked += len(ids)
         self.used[[slot for slot in found if slot is not None]] = self.batch
         if None not in found:
             return []
+        self.missed += found.count(None)
         return list(dict.fromkeys(customer for customer, slot in zip(ids, found, strict=True) if slot is None))
 
     def admit(self, ids: Sequence[bytes], values: Sequence[bytes | None]) -> Int64:

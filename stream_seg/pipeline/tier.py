@@ -15,6 +15,7 @@ from stream_seg.core.definition import DAY
 from stream_seg.core.engine import compile_engine
 from stream_seg.core.lineage import Change, by_number
 from stream_seg.core.model import ModelVersion
+from stream_seg.pipeline.facts import TierFacts
 from stream_seg.pipeline.learn_state import AUTHOR, Memory, Proposal, TierState
 from stream_seg.pipeline.table import Share
 from stream_seg.pipeline.training import Training
@@ -86,6 +87,14 @@ class Tier:
         """The rules of learning changed: what the learner knows is of no use, what is in force is."""
         self.training.learner = None
 
+    def facts(self) -> TierFacts:
+        """For who watches."""
+        state, proposal = self.own.state, self.own.proposal
+        waiting = proposal.moves if proposal is not None and not proposal.from_ else None
+        return TierFacts(
+            self.name, len(self.share.members), state.refitted, state.published, state.held, waiting, self.own.findings
+        )
+
     # --- a day
 
     def boundary(self, previous: int, day: int) -> list[Message]:
@@ -93,7 +102,7 @@ class Tier:
         own = self.own
         announced = own.proposal if own.proposal and own.proposal.from_ else None
         note_moves(own.state, self.share.moves(previous, day), day)
-        findings = self.watch.day(previous, day)
+        own.findings = findings = self.watch.day(previous, day)
         alarmed = self.training.rules.retrain_on_drift and any(f.new and f.severity == "act" for f in findings)
         worth = self.training.day(previous, day, proposed=own.proposal.model if own.proposal else None, refit=alarmed)
         said = self.watch.messages(findings, day)

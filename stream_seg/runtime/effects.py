@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -25,6 +26,8 @@ from stream_seg.ports import (
     Trim,
     Write,
 )
+from stream_seg.runtime.phases import Phases
+from stream_seg.telemetry import Telemetry
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -59,25 +62,34 @@ class Effects:
         log_range: Callable[[int], Awaitable[LogRange]],
         passed: Callable[[int], Awaitable[None]] | None = None,
         ahead: Callable[[int, int], Awaitable[Record | None]] | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._slots = slots
         self._publisher = publisher
         self._log_range = log_range
         self._passed = passed
         self._ahead = ahead
+        self._telemetry = telemetry or Telemetry()
         self.commit: Callable[[int], Awaitable[bool]] | None = None
         self.decided: Callable[[], None] = lambda: None
 
-    async def run(self, step: Step[T]) -> T:
-        """Drives a step to its end and gives what it returns; its errors, and those it lets through, are raised."""
+    async def run(self, step: Step[T], phases: Phases | None = None) -> T:
+        """Drives a step to its end and gives what it returns; its errors, and those it lets through, are raised.
+
+        `phases` is told when the step computes and what it waits for.
+        """
+        phases = phases or Phases("compute")
         try:
             effect: Effect = next(step)
             while True:
+                phases.wait(effect)
                 try:
                     result = await self._patiently(effect)
                 except StreamSegError as error:
+                    phases.resume()
                     effect = step.throw(error)
                 else:
+                    phases.resume()
                     effect = step.send(result)
         except StopIteration as end:
             value: T = end.value
@@ -89,6 +101,7 @@ class Effects:
             try:
                 return await self._once(effect)
             except Unavailable as error:
+                self._telemetry.retried("redis" if isinstance(effect, _ON_REDIS) else "kafka")
                 if pause >= LONGEST_PAUSE / 2:  # a hiccup is not worth a line
                     log.warning("%s; trying again in %.1f s", error, pause)
                 await asyncio.sleep(pause)
@@ -97,14 +110,15 @@ class Effects:
     async def _once(self, effect: Effect) -> Any:
         match effect:
             case Write():
-                await self._slots.execute(effect)
+                await self._ask(effect)
                 if effect.outbox is not None:
                     self.decided()
                 return None
             case Claim() | Load() | ReadOutbox() | Trim():
-                return await self._slots.execute(effect)
+                return await self._ask(effect)
             case Publish():
                 await self._publisher.publish(effect.messages)
+                self._telemetry.published(effect.messages)
                 return None
             case Commit():
                 assert self.commit is not None, "only an assigned partition commits"
@@ -117,3 +131,12 @@ class Effects:
             case Ahead():
                 assert self._ahead is not None, "only LABEL looks ahead"
                 return await self._ahead(effect.partition, effect.offset)
+
+    async def _ask(self, effect: Claim | Load | ReadOutbox | Trim | Write) -> Any:
+        began = time.perf_counter()
+        result = await self._slots.execute(effect)
+        self._telemetry.asked(type(effect).__name__.lower(), time.perf_counter() - began)
+        return result
+
+
+_ON_REDIS = (Claim, Load, ReadOutbox, Trim, Write)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from stream_seg.errors import Fenced
+from stream_seg.pipeline.facts import LabelFacts, LearnFacts
 from stream_seg.pipeline.owner import SlotOwner
 from stream_seg.ports import Message, Record, Step
 from stream_seg.runtime.effects import Effects
+from stream_seg.runtime.phases import Phases
+from stream_seg.telemetry import PartitionTelemetry, Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -21,9 +25,11 @@ class Work(Protocol):
     """A stage's work on one partition: `Labeller` or `Learn`."""
 
     owner: SlotOwner
+    mark: Callable[[str], None]
 
     def open(self) -> Step[int]: ...
     def process(self, records: Sequence[Record]) -> Step[int]: ...
+    def facts(self) -> LabelFacts | LearnFacts: ...
 
 
 class LivePartition:
@@ -31,7 +37,7 @@ class LivePartition:
 
     A new `Work` is made for every opening, so nothing of a lost claim is left over. `tick` is what an idle
     partition appends to its own log so that its clock moves; None where another clock moves it. `watch` looks at the
-    work whenever the partition is where its log is.
+    work whenever the partition is where its log is. `telemetry` hears of alarms, `told` of what this partition does.
     """
 
     def __init__(
@@ -43,6 +49,8 @@ class LivePartition:
         tick: Callable[[Work], Message | None] = lambda _: None,
         publish: Callable[[Sequence[Message]], Awaitable[None]] | None = None,
         watch: Callable[[Work], None] = lambda _: None,
+        telemetry: Telemetry | None = None,
+        told: PartitionTelemetry | None = None,
     ) -> None:
         self._new_work = work
         self._effects = effects
@@ -50,6 +58,10 @@ class LivePartition:
         self._tick = tick
         self._publish = publish
         self._watch = watch
+        self._phases = Phases("compute")
+        self._telemetry = telemetry or Telemetry()
+        self._told = told or PartitionTelemetry()
+        self._head: tuple[int, float] | None = None  # the oldest entry of the outbox, and since when it is that
         self._relaying: asyncio.Task[None] | None = None
         self._idle_for = 0
         self.work: Work | None = None
@@ -60,25 +72,31 @@ class LivePartition:
         self.work = None  # what a lost claim decided is the next owner's to relay, and that may be us
         self._effects.commit = commit
         work = self._new_work()
+        work.mark = self._phases.begin
         offset = await self._effects.run(work.open())
         self.work = work
         await self._relay()
+        self._tell(work)
         return offset
 
     async def process(self, records: Sequence[Record]) -> int:
         work = self._opened()
         self._idle_for = 0
         await self._check_relay(wait=work.owner.waiting > self._outbox_limit)
-        offset = await self._effects.run(work.process(records))
+        self._phases.restart()
+        offset = await self._effects.run(work.process(records), self._phases)
+        self._told.spent(self._phases.take())
         self._say_alarms(work)
         self._watch(work)
         await self._relay()
+        self._tell(work)
         return offset
 
     async def idle(self) -> None:
         work = self._opened()
         self._watch(work)
         await self._relay()
+        self._tell(work)
         self._idle_for += 1
         if self._idle_for % TICK_EVERY == 0 and self._publish is not None:
             tick = self._tick(work)
@@ -100,7 +118,18 @@ class LivePartition:
     def _say_alarms(self, work: Work) -> None:
         for alarm in work.owner.alarms:
             log.error("ALARM %s", alarm)
+            self._telemetry.alarmed()
         work.owner.alarms.clear()
+
+    def _tell(self, work: Work) -> None:
+        owner, now = work.owner, time.monotonic()
+        head = owner.pending[0][0] if owner.pending else None
+        if head is None:
+            self._head = None
+        elif self._head is None or self._head[0] != head:
+            self._head = head, now
+        self._told.outbox(owner.waiting, now - self._head[1] if self._head else 0.0)
+        self._told.facts(work.facts())
 
     def _opened(self) -> Work:
         assert self.work is not None, "a partition is opened before it works"

@@ -9,6 +9,8 @@ from stream_seg.core.definition import Definition
 from stream_seg.pipeline.ingest import Ingest
 from stream_seg.ports import Record
 from stream_seg.runtime.effects import Effects
+from stream_seg.runtime.phases import Phases
+from stream_seg.telemetry import PartitionTelemetry
 
 
 class Rules(NamedTuple):
@@ -25,8 +27,16 @@ class LiveSource:
     byte for byte, by a new producer, before anything after it is looked at: as good as reading the batch again.
     """
 
-    def __init__(self, ingest: Callable[[], Ingest], effects: Effects, rules: Callable[[], Awaitable[Rules]]) -> None:
+    def __init__(
+        self,
+        ingest: Callable[[], Ingest],
+        effects: Effects,
+        rules: Callable[[], Awaitable[Rules]],
+        told: PartitionTelemetry | None = None,
+    ) -> None:
         self._new_ingest = ingest
+        self._phases = Phases("decode")
+        self._told = told or PartitionTelemetry()
         self._effects = effects
         self._rules = rules
         self._ingest: Ingest | None = None
@@ -42,7 +52,10 @@ class LiveSource:
     async def process(self, records: Sequence[Record]) -> int:
         ingest = self._opened()
         ingest.follow(*await self._rules())
-        return await self._effects.run(ingest.process(records))
+        self._phases.restart()
+        offset = await self._effects.run(ingest.process(records), self._phases)
+        self._told.spent(self._phases.take())
+        return offset
 
     async def idle(self) -> None:
         await self._effects.run(self._opened().idle())

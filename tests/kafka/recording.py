@@ -18,6 +18,7 @@ from stream_seg.adapters.kafka.stage import StageApp, StageSettings
 from stream_seg.adapters.kafka.transport import BatchSettings
 from stream_seg.errors import Stop
 from stream_seg.ports import Record
+from stream_seg.telemetry import PartitionTelemetry, Telemetry
 from tests.servers.kafka import KafkaServer
 
 PATIENCE = 60.0  # bounds a wait; nothing is asserted about how long things take
@@ -92,6 +93,25 @@ class RecordingPartition:
         self.recorder.calls.append(("close", self.number))
 
 
+@dataclass
+class Heard(Telemetry):
+    """Which partitions stopped, and why."""
+
+    recorder: Recorder
+
+    def partition(self, topic: str, partition: int) -> PartitionTelemetry:
+        return HeardPartition(self.recorder, TopicPartition(topic, partition))
+
+
+@dataclass
+class HeardPartition(PartitionTelemetry):
+    recorder: Recorder
+    tp: TopicPartition
+
+    def stopped(self, why: Stop) -> None:
+        self.recorder.stopped.append((self.tp, why))
+
+
 def settings(kafka: KafkaServer, topic: str, group: str | None = None, **more: object) -> StageSettings:
     batch = more.pop("batch", BatchSettings())
     assert isinstance(batch, BatchSettings)
@@ -102,7 +122,7 @@ def settings(kafka: KafkaServer, topic: str, group: str | None = None, **more: o
 @asynccontextmanager
 async def running(of: StageSettings, recorder: Recorder) -> AsyncIterator[asyncio.Task[int]]:
     """The stage beside the test; leaving the block ends it as SIGTERM would. Gives the task of its exit code."""
-    app = StageApp(of, recorder, on_stop=lambda tp, stop: recorder.stopped.append((tp, stop)))
+    app = StageApp(of, recorder, telemetry=Heard(recorder))
     task = asyncio.create_task(app.run(signals=False))
     try:
         yield task

@@ -30,6 +30,7 @@ from stream_seg.adapters.kafka.fetching import FetchThread
 from stream_seg.adapters.kafka.partitions import Partitions
 from stream_seg.adapters.kafka.stage import BatchFaust, StageSettings
 from stream_seg.adapters.kafka.transport import Consumer, Transport, register
+from stream_seg.telemetry import Telemetry
 
 
 def parameters(of: Callable[..., Any]) -> list[str]:
@@ -167,7 +168,7 @@ async def test_the_app_is_set_up_as_the_traps_ask_for() -> None:
 
     settings = StageSettings("shop-label", ("shop.events.v1",), Broker("a:1,b:2"))
     stage: Any = nothing
-    app = BatchFaust(settings, Partitions(stage, finish_seconds=1, on_stop=lambda *_: None))
+    app = BatchFaust(settings, Partitions(stage, finish_seconds=1, telemetry=Telemetry()))
     conf = app.conf
     assert isinstance(app, faust.App)
     assert [str(url) for url in conf.broker_consumer] == ["kafkabatch://a:1", "kafkabatch://b:2"]

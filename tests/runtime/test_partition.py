@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from stream_seg.adapters.memory.slots import MemorySlots
+from stream_seg.pipeline.facts import LearnFacts, unmarked
 from stream_seg.pipeline.owner import SlotOwner
 from stream_seg.ports import Load, LogRange, Message, Record, Slot, Step
 from stream_seg.runtime.effects import Effects
@@ -46,6 +47,10 @@ class Decides:
 
     def __init__(self) -> None:
         self.owner = SlotOwner(SLOT, "events")
+        self.mark: Callable[[str], None] = unmarked
+
+    def facts(self) -> LearnFacts:
+        return LearnFacts(0, ())
 
     def open(self) -> Step[int]:
         meta, offset = yield from self.owner.open(_nothing_applied)

@@ -208,6 +208,17 @@ class FetchThread(AIOKafkaConsumerThread):
             except KafkaError as error:  # the coordinator's trouble, told to all who wait; `check` sees to it
                 raise Unavailable(f"reading {tp.topic}-{tp.partition}: {error}") from error
 
+    def end_of(self, tp: TopicPartition) -> int | None:
+        """Where a log ends for this reader, as the last fetch said. May be asked from any thread."""
+        consumer = self._consumer
+        assignment = None if consumer is None else _assignment(consumer)
+        if assignment is None or tp not in assignment.tps:
+            return None
+        state = assignment.state_value(tp)
+        committed = self.app.batch_settings.isolation_level == "read_committed"
+        end: int | None = state.lso if committed else state.highwater
+        return end
+
     async def _drain(self, fetcher: Any, tp: TopicPartition) -> list[Record]:
         settings = self.app.batch_settings
         records: list[Record] = []

@@ -7,6 +7,7 @@ whatever has arrived meanwhile: a few records when idle, thousands when behind, 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from mode import get_logger
 from stream_seg.adapters.kafka.transport import Lease
 from stream_seg.errors import Fenced, Stop, StreamSegError, Unavailable
 from stream_seg.ports import Record
+from stream_seg.telemetry import PartitionTelemetry, Telemetry
 
 log = get_logger(__name__)
 
@@ -58,8 +60,9 @@ class StageHandler(Protocol):
 class PartitionRun:
     """The loop of one lease."""
 
-    def __init__(self, lease: Lease, handler: PartitionHandler) -> None:
+    def __init__(self, lease: Lease, handler: PartitionHandler, told: PartitionTelemetry) -> None:
         self.lease = lease
+        self.told = told
         self.stopped: Stop | None = None
         self.next: int | None = None
         self._handler = handler
@@ -75,11 +78,13 @@ class PartitionRun:
                 offset = await self._handler.open(self.lease.commit)
                 await self.lease.seek(offset)
                 self.next = offset
+                self.told.opened()
                 pause = await self._work()
             except (Fenced, Unavailable) as reason:
                 if not self.lease.valid:  # assigned anew: its revocation is on the way
                     log.info("%s: %s", self.lease, str(reason) or type(reason).__name__)
                     return
+                self.told.reopening(reason)
                 log.warning(
                     "%s: %s; opening it again in %.1f s", self.lease, str(reason) or type(reason).__name__, pause
                 )
@@ -91,12 +96,17 @@ class PartitionRun:
 
     async def _work(self) -> float:
         while not self._leaving:
+            asked = time.monotonic()
             records, position = await self.lease.take(IDLE_SECONDS)
+            taken = time.monotonic()
+            self.told.waited(taken - asked)
             self._working = True
             try:
                 if records:
                     done = self.next = await self._handler.process(records)
                     self.lease.applied(done)
+                    seconds = time.monotonic() - taken
+                    self.told.applied(len(records), seconds, records[0].timestamp, records[-1].timestamp)
                     if done != records[-1].offset + 1:  # a part of the batch only: read the rest again
                         await self.lease.seek(done)
                 else:
@@ -105,6 +115,7 @@ class PartitionRun:
                     await self._handler.idle()
             finally:
                 self._working = False
+            self.told.stands(self.next, self.lease.end)
             del records  # the next batch takes their memory
         return FIRST_PAUSE
 
@@ -123,6 +134,7 @@ class PartitionRun:
             log.warning("%s: the batch in flight did not end within %.1f s and is given up", self.lease, seconds)
             self.task.cancel()
             await asyncio.wait([self.task], timeout=seconds)
+        self.told.closed()
         if self.failure() is None:
             await self._close(seconds)
 
@@ -145,16 +157,13 @@ class PartitionRun:
 class Partitions:
     """The runs of all leases of this process: the `BatchReceiver` of a stage.
 
-    `on_stop` is called with each partition that stopped and why; `failed` gets the first error that must end the
-    process, or the last `Stop` when no partition is left that runs.
+    `failed` gets the first error that must end the process, or the last `Stop` when no partition is left that runs.
     """
 
-    def __init__(
-        self, stage: StageHandler, *, finish_seconds: float, on_stop: Callable[[TopicPartition, Stop], None]
-    ) -> None:
+    def __init__(self, stage: StageHandler, *, finish_seconds: float, telemetry: Telemetry) -> None:
         self._stage = stage
         self._finish_seconds = finish_seconds
-        self._on_stop = on_stop
+        self._telemetry = telemetry
         self._runs: dict[TopicPartition, PartitionRun] = {}
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
 
@@ -175,17 +184,20 @@ class Partitions:
         for lease in leases:
             if (before := self._runs.get(lease.tp)) is not None:
                 before.task.cancel()
-            run = PartitionRun(lease, self._stage.partition(lease.tp.topic, lease.tp.partition))
+            topic, partition = lease.tp
+            told = self._telemetry.partition(topic, partition)
+            run = PartitionRun(lease, self._stage.partition(topic, partition), told)
             self._runs[lease.tp] = run
             run.task.add_done_callback(lambda _, run=run: self._ended(run))  # type: ignore[misc]  # binds the run
         names = ", ".join(sorted(map(repr, leases))) or "none"
         log.info("partitions assigned: %s", names)
+        self._telemetry.rebalanced(len(self._runs))
 
     def _ended(self, run: PartitionRun) -> None:
         failure = run.failure()
         if run.stopped is not None:
             log.error("ALARM %s stopped: %s", run.lease, run.stopped)
-            self._on_stop(run.lease.tp, run.stopped)
+            run.told.stopped(run.stopped)
             if not self.running:
                 failure = run.stopped
         if failure is not None and not self.failed.done():

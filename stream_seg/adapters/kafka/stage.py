@@ -19,7 +19,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from types import FrameType
@@ -37,6 +37,7 @@ from stream_seg.adapters.kafka.partitions import PartitionHandler, Partitions, S
 from stream_seg.adapters.kafka.transport import BatchSettings, Consumer
 from stream_seg.adapters.kafka.watchdog import Watchdog
 from stream_seg.errors import Stop, Unavailable
+from stream_seg.telemetry import Telemetry
 
 log = get_logger(__name__)
 
@@ -117,11 +118,11 @@ class StageApp:
         settings: StageSettings,
         handler: StageHandler,
         *,
-        on_stop: Callable[[TopicPartition, Stop], None] = lambda *_: None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self.settings = settings
         self.handler = handler
-        self._on_stop = on_stop
+        self._telemetry = telemetry or Telemetry()
         self._asked = 0
         self._leave = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -133,7 +134,9 @@ class StageApp:
         with self._signals() if signals else nullcontext():
             if not await self._kafka_is_there():
                 return 0
-            partitions = Partitions(self.handler, finish_seconds=self.settings.finish_seconds, on_stop=self._on_stop)
+            partitions = Partitions(
+                self.handler, finish_seconds=self.settings.finish_seconds, telemetry=self._telemetry
+            )
             app = BatchFaust(self.settings, partitions)
             reason = await self._until_something_ends_it(app, partitions)
             if reason is not None:
@@ -195,6 +198,7 @@ class StageApp:
             thread = cast("Consumer", app.consumer).fetch_thread
             if thread._consumer is not None and thread._consumer._coordinator is not None:
                 await cast("Consumer", app.consumer).in_thread(_check(thread))
+            self._telemetry.turned()
             if time.monotonic() - looked < patience / 10:
                 continue
             looked = time.monotonic()

@@ -64,6 +64,11 @@ class Lease:
         """Whether the assignment still lasts, as far as this process knows."""
         return self._consumer.fetch_thread.current_owner() == self._owner
 
+    @property
+    def end(self) -> int | None:
+        """Where the log ends, as the last fetch said; None before the first."""
+        return self._consumer.fetch_thread.end_of(self.tp)
+
     async def take(self, seconds: float) -> Batch:
         """See `FetchThread.take`."""
         thread = self._consumer.fetch_thread

@@ -83,6 +83,10 @@ class RedisInspection:
         """A page of (customer, position) behind `after`; go on behind the last position. Empty: the end."""
         return await ranged(self._link(slot), self._keys(slot).ring, b"(%d" % after, b"+inf", limit)
 
+    async def overdue(self, slot: Slot, until: int) -> int:
+        """How many customers the due index has at or before an instant (ms)."""
+        return int(await self._ask(slot, b"ZCOUNT", self._keys(slot).due, b"-inf", b"%d" % until))
+
     async def due(self, slot: Slot) -> list[tuple[bytes, int]]:
         """The whole due index, earliest first: (customer, instant in ms)."""
         return await ranged(self._link(slot), self._keys(slot).due, b"-inf", b"+inf", 0)

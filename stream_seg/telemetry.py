@@ -1,0 +1,75 @@
+"""What a process tells of itself while it works. `Telemetry` tells nobody; `adapters.prometheus` counts.
+
+The shells call these once a batch or less often, never once an event: telling must cost next to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from stream_seg.errors import Stop, StreamSegError
+from stream_seg.pipeline.facts import LabelFacts, LearnFacts
+from stream_seg.ports import Message
+
+Server = Literal["kafka", "redis"]
+
+
+class PartitionTelemetry:
+    """One partition for as long as it is assigned here. Seconds are those of a monotonic clock."""
+
+    def opened(self) -> None:
+        """Its state is claimed and read, records come next."""
+
+    def reopening(self, why: StreamSegError) -> None:
+        """Something was refused or away, and it begins again from what is stored."""
+
+    def stopped(self, why: Stop) -> None:
+        """A person has to decide; the other partitions go on."""
+
+    def closed(self) -> None:
+        """It goes to another worker, or the process ends."""
+
+    def waited(self, seconds: float) -> None:
+        """For the next batch, whether or not one came."""
+
+    def applied(self, records: int, seconds: float, oldest: int, newest: int) -> None:
+        """A batch is done; oldest, newest: the timestamps of its first and last record (ms since 1970)."""
+
+    def stands(self, position: int, end: int | None) -> None:
+        """The next record to read, and where the log ends as far as known."""
+
+    def spent(self, phases: Mapping[str, float]) -> None:
+        """Seconds by phase of a batch, as a shell told them apart."""
+
+    def outbox(self, messages: int, oldest: float) -> None:
+        """How much waits to be published, and for how many seconds the first of it has."""
+
+    def facts(self, facts: LabelFacts | LearnFacts) -> None:
+        """What the stage's work says of itself after a batch, or while nothing comes."""
+
+
+class Telemetry:
+    """One process, of one stage."""
+
+    def partition(self, topic: str, partition: int) -> PartitionTelemetry:
+        """Who hears of one partition; from its assignment on the same one for everybody."""
+        return PartitionTelemetry()
+
+    def rebalanced(self, partitions: int) -> None:
+        """The group gave this process so many partitions."""
+
+    def turned(self) -> None:
+        """The event loop and the thread that polls Kafka are alive."""
+
+    def asked(self, what: str, seconds: float) -> None:
+        """One round trip to Redis, by kind of effect."""
+
+    def retried(self, server: Server) -> None:
+        """A server was away or refused for now."""
+
+    def published(self, messages: Sequence[Message]) -> None:
+        """Kafka has acknowledged them."""
+
+    def alarmed(self) -> None:
+        """Something was said that a person must hear."""

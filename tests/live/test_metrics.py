@@ -1,0 +1,157 @@
+"""What Prometheus scrapes of real processes is what happened, and health says whether it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import socket
+import subprocess
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from stream_seg.adapters.prometheus import catalogue as metric
+from stream_seg.adapters.prometheus.catalogue import CATALOGUE, PREFIX
+from stream_seg.adapters.redis.inspection import RedisInspection
+from stream_seg.bootstrap.feeding import feed_live
+from stream_seg.ports import Slot
+from tests.live.conftest import StackMaker
+from tests.live.oracle import check
+from tests.live.workload import SECONDS, WEEKS, Orders, given, weeks
+from tests.servers.redis import RedisServer
+
+pytestmark = [pytest.mark.servers, pytest.mark.slow]
+
+
+def free_ports(count: int) -> int:
+    """The first of so many ports in a row on which nobody listens."""
+    for first in range(20_000 + 97 * (hash(socket.gethostname()) % 50), 32_000, count):
+        try:
+            for port in range(first, first + count):
+                with socket.socket() as one:
+                    one.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return first
+    raise AssertionError("no ports")
+
+
+def get(port: int, page: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError:
+        return 0, "nobody listens"
+
+
+class Scrape:
+    """One answer of /metrics."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+
+    def sum(self, name: str, **labels: str) -> float:
+        return sum(s.value for s in self.samples if s.name == PREFIX + name and labels.items() <= s.labels.items())
+
+    def by(self, name: str, *labels: str) -> dict[tuple[str, ...], float]:
+        found: Counter[tuple[str, ...]] = Counter()
+        for s in self.samples:
+            if s.name == PREFIX + name:
+                found[tuple(s.labels[label] for label in labels)] += s.value  # type: ignore[assignment]  # floats add too
+        return dict(found)
+
+
+def test_what_is_scraped_is_what_happened(stack_of: StackMaker) -> None:
+    port = free_ports(2)
+    stack = stack_of(f"{WEEKS}run: {{metrics_port: {port}}}\n")
+    stack.activate()
+    stack.command("run", "--stages", "label,learn", "--config", str(stack.file))
+    count = asyncio.run(feed_live(stack.config, weeks(5), lambda *_: None, lambda: None))
+    stack.produce([(b"shopper-1", b"{broken"), (b"shopper-2", b"null")])
+    stack.settle("label", "learn", "label")
+    stack.until(lambda: get(port, "readyz")[0] == 200 and get(port + 1, "readyz")[0] == 200, "both are ready")
+    sizes = Counter[str]()
+    for p in range(stack.partitions):
+        counts = stack.look(_counts(p))
+        sizes.update({field.decode()[2:]: n for field, n in counts.items() if field.startswith(b"s:")})
+    here = {(segment,): float(customers) for segment, customers in sizes.items()}
+    stack.until(lambda: Scrape(get(port, "metrics")[1]).by("segment_customers", "segment") == here, "who is where")
+    label, learn = Scrape(get(port, "metrics")[1]), Scrape(get(port + 1, "metrics")[1])
+
+    # Events, by what became of them.
+    states = stack.states()
+    assert label.sum("events_total", result="accepted") == sum(s.accepted for s in states)
+    assert label.sum("events_total") == sum(s.accepted + s.duplicates + s.late + s.rejected for s in states) >= count
+    assert label.by("dead_letters_total", "reason") == {("invalid_json",): 1, ("not_an_object",): 1}
+    assert label.sum("consumer_lag_records") == 0
+    assert label.sum("records_applied_total") == sum(stack.ends("events"))
+    assert label.sum("batch_records_sum") == sum(stack.ends("events"))
+
+    # Movements, by way and by cause.
+    moved = check(stack)["segment-changes"].values()
+    ways = Counter((str(m["previous_segment"] or "none"), str(m["segment"] or "none")) for m in moved)
+    assert label.by("segment_changes_total", "from", "to") == dict(ways)
+    assert label.by("movements_total", "cause") == {(c,): n for c, n in Counter(m["cause"] for m in moved).items()}
+
+    # Models and drift.
+    versions = [json.loads(record.value or b"") for record in stack.read("models")]
+    assert label.sum("model_version") == max(v["version"] for v in versions) >= 3
+    assert learn.sum("learning_customers") == 100
+    assert learn.sum("model_waiting") == 0
+    assert {key[0] for key in learn.by("drift_score", "method")} >= {"quantisation_error", "outlier_mass"}
+    assert learn.sum("messages_published_total", topic="models") == len(versions)
+
+    # Every metric is there, none names a customer, and Prometheus's own tool finds nothing to mend.
+    there = {s.name for scrape in (label, learn) for s in scrape.samples}
+    missing = {m.full_name for m in CATALOGUE if not {m.full_name, m.full_name + "_count"} & there}
+    # Thresholds need a baseline of four weeks, and nothing drifts here.
+    assert missing <= {metric.DRIFT_THRESHOLD.full_name, metric.DRIFT_ALARMS.full_name}
+    for scrape in (label, learn):
+        assert "shopper" not in scrape.text
+        promtool = shutil.which("promtool")
+        assert promtool, "promtool is not installed (Debian: apt-get install prometheus)"
+        found = subprocess.run(
+            [promtool, "check", "metrics"], input=scrape.text, capture_output=True, text=True, check=False
+        )
+        assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
+
+
+def test_a_worker_without_redis_is_alive_and_not_ready(stack_of: StackMaker, own_redis: RedisServer) -> None:
+    port = free_ports(1)
+    stack = stack_of(f"{SECONDS}run: {{metrics_port: {port}}}\n", redis_url=own_redis.url)
+    stack.activate(given(stack.config))
+    stack.start("label")
+    stack.until(lambda: get(port, "readyz")[0] == 200, "ready")
+    stack.produce(Orders().some(50))
+    stack.settle()
+    own_redis.kill()
+    stack.until(lambda: get(port, "readyz")[0] == 503, "not ready any more")
+    assert "Redis does not answer" in get(port, "readyz")[1]
+    assert get(port, "livez") == (200, "ok\n")
+    assert Scrape(get(port, "metrics")[1]).sum("redis_up") == 0
+    own_redis.start()
+    stack.until(lambda: get(port, "readyz")[0] == 200, "ready again")
+
+
+def test_a_port_in_use_is_told_with_its_remedy_and_ends_the_run(stack_of: StackMaker) -> None:
+    port = free_ports(1)
+    stack = stack_of(f"{SECONDS}run: {{metrics_port: {port}}}\n")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        run = stack.command("run", "--stages", "label", "--config", str(stack.file))
+        stack.until(lambda: run.code is not None, "it ends")
+    assert run.code == 2
+    assert f"run.metrics_port: cannot listen on 127.0.0.1:{port}" in run.output()
+
+
+def _counts(partition: int) -> Callable[[RedisInspection], Awaitable[dict[bytes, int]]]:
+    return lambda redis: redis.counts(Slot("label", partition))
