@@ -72,13 +72,12 @@ class PrometheusTelemetry(Telemetry):
         self.meters[metric.RETRIES].at(server).inc()
 
     def published(self, messages: Sequence[Message]) -> None:
-        by_topic: dict[str, int] = {}
-        for message in messages:
-            by_topic[message.topic] = by_topic.get(message.topic, 0) + 1
-            if message.topic == DEAD_LETTERS:
-                self.meters[metric.DEAD_LETTERS].at(_reason(message)).inc()
+        by_topic = Counter([message.topic for message in messages])
         for topic, count in by_topic.items():
             self.meters[metric.PUBLISHED].at(topic).inc(count)
+        if DEAD_LETTERS in by_topic:
+            for reason, count in Counter(_reason(m) for m in messages if m.topic == DEAD_LETTERS).items():
+                self.meters[metric.DEAD_LETTERS].at(reason).inc(count)
 
     def alarmed(self) -> None:
         self.meters[metric.ALARMS].at().inc()

@@ -1,0 +1,121 @@
+"""The pages that a process serves: what they say when, and that nobody who asks badly keeps others from asking."""
+
+from __future__ import annotations
+
+import socket
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from stream_seg.adapters.prometheus.counting import MOST_SEGMENTS, PrometheusTelemetry
+from stream_seg.adapters.prometheus.serving import STUCK_SECONDS, Health, check_free, serve
+from stream_seg.errors import ConfigError, Fenced, Stop
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def telemetry() -> PrometheusTelemetry:
+    return PrometheusTelemetry("label")
+
+
+@pytest.fixture
+def served(telemetry: PrometheusTelemetry) -> tuple[int, Health]:
+    port = free_port()
+    return port, serve(telemetry, "127.0.0.1", port)
+
+
+def get(port: int, page: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_ready_is_who_was_assigned_has_recovered_and_reaches_redis(
+    telemetry: PrometheusTelemetry, served: tuple[int, Health]
+) -> None:
+    port, health = served
+    assert get(port, "readyz") == (
+        503,
+        "the consumer group has not given out partitions yet\nRedis was not asked yet\n",
+    )
+    health.redis = True
+    part = telemetry.partition("shop.events.v1", 2)
+    telemetry.rebalanced(1)
+    assert get(port, "readyz") == (503, "shop.events.v1 partition 2 reads its state\n")
+    part.opened()
+    assert get(port, "readyz") == (200, "ok\n")
+    part.reopening(Fenced("another one owns it"))
+    assert get(port, "readyz")[0] == 503
+    part.opened()
+    part.stopped(Stop("a person decides"))
+    assert get(port, "readyz") == (503, "shop.events.v1 partition 2 has stopped and waits for a person\n")
+    part.closed()  # it went to another worker: nothing is left to do here
+    assert get(port, "readyz") == (200, "ok\n")
+    health.redis = "Redis at 127.0.0.1:6379: connection refused"
+    assert get(port, "readyz") == (503, f"Redis does not answer: {health.redis}\n")
+    assert get(port, "livez") == (200, "ok\n")
+
+
+def test_alive_is_who_turns(telemetry: PrometheusTelemetry, served: tuple[int, Health]) -> None:
+    port, _ = served
+    telemetry.turned_at = time.monotonic() - STUCK_SECONDS - 5
+    assert get(port, "livez")[0] == 503
+    telemetry.turned()
+    assert get(port, "livez") == (200, "ok\n")
+
+
+def test_many_who_scrape_and_many_who_never_finish_asking_do_not_keep_others_from_it(
+    served: tuple[int, Health],
+) -> None:
+    port, _ = served
+    stuck = [socket.create_connection(("127.0.0.1", port)) for _ in range(50)]
+    try:
+        for one in stuck:
+            one.sendall(b"GET /metrics HTTP/1.1\r\nHost: ")
+        with ThreadPoolExecutor(20) as threads:
+            answers = list(threads.map(lambda _: get(port, "metrics"), range(200)))
+        assert {status for status, _ in answers} == {200}
+        assert all("stream_seg_build_info" in text for _, text in answers)
+        assert get(port, "livez") == (200, "ok\n")
+    finally:
+        for one in stuck:
+            one.close()
+
+
+def test_a_port_that_is_taken_is_told_by_name(telemetry: PrometheusTelemetry, served: tuple[int, Health]) -> None:
+    port, _ = served
+    for listen in (lambda: check_free("127.0.0.1", port - 1, 2), lambda: serve(telemetry, "127.0.0.1", port)):
+        with pytest.raises(ConfigError, match=rf"run.metrics_port: cannot listen on 127.0.0.1:{port} .*in use"):
+            listen()
+    with pytest.raises(ConfigError, match=r"run\.metrics_port: cannot listen on nowhere\.invalid"):
+        check_free("nowhere.invalid", port, 1)
+
+
+def test_what_a_partition_showed_goes_with_it(telemetry: PrometheusTelemetry) -> None:
+    part = telemetry.partition("shop.events.v1", 2)
+    part.stands(5, 12)
+    part.outbox(3, 1.5)
+    series = {"stage": "label", "topic": "shop.events.v1", "partition": "2"}
+    assert telemetry.meters.registry.get_sample_value("stream_seg_consumer_lag_records", series) == 7
+    part.closed()
+    assert telemetry.meters.registry.get_sample_value("stream_seg_consumer_lag_records", series) is None
+    outbox = {"stage": "label", "partition": "2"}
+    assert telemetry.meters.registry.get_sample_value("stream_seg_outbox_messages", outbox) is None
+
+
+def test_segments_without_end_share_a_label(telemetry: PrometheusTelemetry) -> None:
+    labels = {telemetry.segment(number) for number in range(1_000, 1_000 + 2 * MOST_SEGMENTS)}
+    assert len(labels) == MOST_SEGMENTS + 1
+    assert telemetry.segment(1_000) == "1000"
+    assert telemetry.segment(None) == "none"
