@@ -16,13 +16,13 @@ from stream_seg.wire.control import activation, kind_of
 from tests.live.conftest import StackMaker
 from tests.live.oracle import check, check_learning, compacted, told
 from tests.live.stack import Stack
-from tests.live.workload import SECONDS, START, WEEKS, Orders, given, weeks
+from tests.live.workload import SECONDS, START, WEEKS, Events, Orders, given, weeks
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 
-def feed(stack: Stack, seed: int, on_day: dict[int, Callable[[], None]]) -> int:
-    """Feeds weeks of purchases; when day n has passed, `on_day[n]` happens before the next is fed."""
+def feed(stack: Stack, events: list[Events], on_day: dict[int, Callable[[], None]]) -> int:
+    """Feeds purchases; when day n has passed, `on_day[n]` happens before the next is fed."""
 
     def told_of(_: int, through: int) -> None:
         on_day.pop((through - START) // DAY, lambda: None)()
@@ -31,7 +31,7 @@ def feed(stack: Stack, seed: int, on_day: dict[int, Callable[[], None]]) -> int:
         if all(worker.code is not None for worker in stack.workers):
             raise Stop(stack.said())
 
-    count = asyncio.run(feed_live(stack.config, weeks(seed), told_of, alive))
+    count = asyncio.run(feed_live(stack.config, events, told_of, alive))
     assert not on_day
     return count
 
@@ -52,7 +52,7 @@ def test_a_run_with_two_workers_a_rebalance_and_kills_equals_its_replay_and_an_u
         learn.kill()
         stack.start("learn")
 
-    count = feed(stack, 5, {4: rebalance, 9: first.kill, 11: another_learn})
+    count = feed(stack, weeks(5), {4: rebalance, 9: first.kill, 11: another_learn})
     assert count > 3_000
     stack.settle("label", "learn", "label")
     assert [worker.stop() for worker in stack.workers if worker.code is None] == [0, 0]
@@ -70,6 +70,55 @@ def test_a_run_with_two_workers_a_rebalance_and_kills_equals_its_replay_and_an_u
     assert told(undisturbed.log.read("models", 0, 0)) == told(stack.read("models"))
     assert told(undisturbed.log.read("segment-changes", 0, 0)) == published["segment-changes"]
     assert compacted(undisturbed.log.read("customer-segments", 0, 0)) == compacted(stack.read("customer-segments"))
+
+
+def planned(parts: list[Events]) -> list[Events]:
+    """The same events, each with the plan that its customer was on; every ninth shopper changes it half way."""
+
+    def with_plan(value: bytes, *, late: bool) -> bytes:
+        body = json.loads(value)
+        number = int(body["userId"].partition("-")[2])
+        business = number % 3 == 0 or (number % 9 == 1 and late)
+        body["properties"]["plan"] = "business" if business else "private"
+        return json.dumps(body).encode()
+
+    return [
+        Events([with_plan(value, late=late) for value in part.values], part.keys, part.times)
+        for part, late in zip(parts, (False, True), strict=True)
+    ]
+
+
+def test_a_run_with_tiers_a_rebalance_and_kills_equals_its_replay(stack_of: StackMaker) -> None:
+    tiers = "tiers: [{name: business, where: 'properties.plan == \"business\"', k: 2}]\n"
+    stack = stack_of(WEEKS + tiers)
+    stack.activate()
+    first = stack.start("label")
+    learn = stack.start("learn")
+
+    def rebalance() -> None:
+        second = stack.start("label")
+        stack.until(lambda: second.says("partitions assigned", "events"), "the second worker has its share")
+
+    def another_learn() -> None:
+        learn.kill()
+        stack.start("learn")
+
+    feed(stack, planned(weeks(7, customers=150)), {6: rebalance, 9: another_learn, 11: first.kill})
+    stack.settle("label", "learn", "label")
+    assert [worker.stop() for worker in stack.workers if worker.code is None] == [0, 0]
+
+    moves = check(stack)["segment-changes"].values()
+    models = check_learning(stack)
+    assert {model["tier"] for model in models} == {"all", "business"}
+    segments = {
+        tier: {str(n) for m in models if m["tier"] == tier for n, center in enumerate(m["centers"]) if center}
+        for tier in ("all", "business")
+    }
+    assert not segments["all"] & segments["business"]
+    assert all(m["segment"] in {None, *segments[m["tier"]]} for m in moves)
+    across = [m for m in moves if m["previous_segment"] and m["previous_segment"] not in segments[m["tier"]]]
+    assert across
+    assert {m["cause"] for m in across} == {"tier"}
 
 
 def test_a_live_run_by_append_time_equals_its_replay(stack_of: StackMaker) -> None:
