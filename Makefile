@@ -16,7 +16,7 @@ T ?=
 # All tests go to two processes, file by file: each has servers of its own. What T chooses runs in one, for -x and --pdb.
 PROCESSES := $(if $(strip $(T)),,--numprocesses=2 --dist=loadfile)
 
-.PHONY: help setup test lint format types layers doctest demo bench quality simulate lock clean
+.PHONY: help setup test lint format types layers doctest demo bench quality dashboards simulate lock clean
 
 help: ## this page
 	@echo 'stream_seg labels customers while they act. Start here:'
@@ -81,6 +81,9 @@ bench: $(KERNELS) ## measure throughput and latency on real Kafka and Valkey; la
 
 quality: $(KERNELS) ## measure how good the segments are, learner by learner, on three data sets; last line is JSON
 	@$(BIN)/python -m benchmarks.quality
+
+dashboards: $(KERNELS) ## execute every panel and rule against a real Prometheus; last line is JSON
+	@$(BIN)/python -m tests.dashboards
 
 simulate: $(KERNELS) ## SEEDS=n fault schedules against the oracle, in memory
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)

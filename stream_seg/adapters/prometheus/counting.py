@@ -255,9 +255,10 @@ class CountedPartition(PartitionTelemetry):
                 self._meters[metric.DRIFT_BASELINE].at(*labels).set(finding.mean)
             if finding.threshold is not None:
                 self._meters[metric.DRIFT_THRESHOLD].at(*labels).set(finding.threshold)
-            if finding.severity != "none":
-                alarms = self._meters[metric.DRIFT_ALARMS].at(tier, finding.metric, finding.severity)
-                alarms.inc(finding.new and not again)
+            if finding.threshold is not None or finding.severity != "none":
+                for severity in ("warn", "act"):  # at 0 from the start: the first alarm is an increase
+                    alarms = self._meters[metric.DRIFT_ALARMS].at(tier, finding.metric, severity)
+                    alarms.inc(severity == finding.severity and finding.new and not again)
 
     def _keep_tiers(self, metrics: Iterable[metric.Metric], tiers: Sequence[str]) -> None:
         for one in metrics:

@@ -1,0 +1,1 @@
+"""Dashboards, rules and runbooks, executed: ``python -m tests.dashboards`` (`make dashboards`)."""

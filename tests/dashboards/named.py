@@ -1,0 +1,118 @@
+"""What the committed dashboards and rules name: expressions, metrics, runbooks."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ruamel.yaml import YAML
+
+from stream_seg.adapters.prometheus.catalogue import CATALOGUE
+
+ROOT = Path(__file__).parents[2]
+DASHBOARDS = sorted((ROOT / "deploy/grafana/dashboards").glob("*.json"))
+RULES = sorted((ROOT / "deploy/prometheus/rules").glob("*.yml"))
+RULE_TESTS = ROOT / "deploy/prometheus/tests/alerts.yml"
+RUNBOOKS = ROOT / "docs/runbooks"
+OURS = re.compile(r"\bstream_seg[_:][a-zA-Z0-9_:]+")
+OTHERS = re.compile(r"\b(?:process_[a-z_]+|up)\b(?!\s*[=(])")
+KNOWN_OTHERS = {"up", "process_cpu_seconds_total", "process_resident_memory_bytes"}
+PARTS = ("_bucket", "_sum", "_count")
+
+
+class Expression(NamedTuple):
+    """One expression and where it stands."""
+
+    place: str
+    expr: str
+
+
+def panels(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
+    """All panels but rows, those inside of rows too."""
+    found: list[dict[str, Any]] = []
+    for panel in dashboard["panels"]:
+        if panel["type"] == "row":
+            found += panel.get("panels", [])
+        else:
+            found.append(panel)
+    return found
+
+
+def dashboards() -> list[dict[str, Any]]:
+    return [json.loads(path.read_text("utf-8")) for path in DASHBOARDS]
+
+
+def of_panels() -> Iterator[Expression]:
+    for dashboard in dashboards():
+        for panel in panels(dashboard):
+            for target in panel["targets"]:
+                yield Expression(f"{dashboard['title']} / {panel['title']}", target["expr"])
+
+
+def of_variables() -> Iterator[Expression]:
+    for dashboard in dashboards():
+        for variable in dashboard["templating"]["list"]:
+            if variable["type"] == "query":
+                query = variable["query"]
+                yield Expression(
+                    f"{dashboard['title']} ${variable['name']}", query if isinstance(query, str) else query["query"]
+                )
+
+
+def of_marks() -> Iterator[Expression]:
+    for dashboard in dashboards():
+        for mark in dashboard["annotations"].get("list", []):
+            if "expr" in mark:
+                yield Expression(f"{dashboard['title']} / {mark['name']}", mark["expr"])
+
+
+def rules() -> list[dict[str, Any]]:
+    """Recording and alerting rules."""
+    read = YAML(typ="safe")
+    return [rule for path in RULES for group in read.load(path.read_text("utf-8"))["groups"] for rule in group["rules"]]
+
+
+def of_rules() -> Iterator[Expression]:
+    for rule in rules():
+        yield Expression(rule.get("record") or rule["alert"], rule["expr"])
+
+
+def metrics_in(expressions: Sequence[Expression]) -> set[str]:
+    """Names of metrics and of recorded series."""
+    return {name for one in expressions for name in (*OURS.findall(one.expr), *OTHERS.findall(one.expr))}
+
+
+def missing(names: set[str]) -> list[str]:
+    """Those that nobody makes."""
+    known = (
+        {one.full_name for one in CATALOGUE} | KNOWN_OTHERS | {rule["record"] for rule in rules() if "record" in rule}
+    )
+    known |= {one.full_name + part for one in CATALOGUE if one.kind == "histogram" for part in PARTS}
+    return sorted(names - known)
+
+
+def everything() -> list[Expression]:
+    return [*of_panels(), *of_variables(), *of_marks(), *of_rules()]
+
+
+def without_runbook() -> list[str]:
+    """Alerts whose page is not there."""
+    found = []
+    for rule in rules():
+        if "alert" in rule:
+            page = rule.get("annotations", {}).get("runbook_url", "")
+            if not page.startswith("docs/runbooks/") or not (ROOT / page).is_file():
+                found.append(rule["alert"])
+    return found
+
+
+def rule_tests() -> dict[str, set[bool]]:
+    """Alert -> whether its tests have it fire, and not."""
+    found: dict[str, set[bool]] = {}
+    for test in YAML(typ="safe").load(RULE_TESTS.read_text("utf-8"))["tests"]:
+        for one in test["alert_rule_test"]:
+            found.setdefault(one["alertname"], set()).add(bool(one["exp_alerts"]))
+    return found

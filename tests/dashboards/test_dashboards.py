@@ -1,0 +1,111 @@
+"""Dashboards and rules are what the code says, name only what there is, and show something of a live run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from deploy.dashboards.__main__ import FOLDER, PAGES
+from deploy.dashboards.panels import text_of
+from tests.dashboards import named
+from tests.dashboards.executing import tool, watched, without_data
+from tests.dashboards.named import Expression
+from tests.servers.kafka import KafkaServer
+from tests.servers.redis import RedisServer
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.uid)
+def test_the_committed_dashboards_are_those_that_the_code_makes(page: object) -> None:
+    uid = page.uid  # type: ignore[attr-defined]  # a Page
+    written = (FOLDER / f"{uid}.json").read_text("utf-8")
+    assert written == text_of(page), "run: python -m deploy.dashboards"  # type: ignore[arg-type]  # as above
+
+
+def test_no_dashboard_is_there_that_no_code_makes() -> None:
+    assert {path.stem for path in named.DASHBOARDS} == {page.uid for page in PAGES}
+
+
+def test_every_panel_says_what_is_normal() -> None:
+    for dashboard in named.dashboards():
+        for panel in named.panels(dashboard):
+            assert len(panel["description"]) > 30, panel["title"]
+            assert panel["targets"], panel["title"]
+            assert panel["datasource"]["uid"] == "${datasource}"
+
+
+def test_every_metric_that_is_named_is_made_by_somebody() -> None:
+    names = named.metrics_in(named.everything())
+    assert len(names) > 40
+    assert named.missing(names) == []
+
+
+@pytest.mark.parametrize(
+    "expr",
+    [
+        "sum(stream_seg_segment_customer)",
+        "rate(stream_seg_records_applied[5m])",
+        "stream_seg:dead_letters:ratio",
+        "process_cpu_seconds",
+    ],
+)
+def test_a_misspelt_metric_is_found(expr: str) -> None:
+    assert len(named.missing(named.metrics_in([Expression("a panel", expr)]))) == 1
+
+
+def test_every_panel_links_to_a_runbook_that_an_alert_has_too() -> None:
+    books = {Path(rule["annotations"]["runbook_url"]).stem for rule in named.rules() if "alert" in rule}
+    linked = {panel.runbook for page in PAGES for panel in page.panels if panel.runbook}
+    assert linked <= books
+
+
+def test_promtool_finds_nothing_in_the_rules_and_in_the_configuration() -> None:
+    config = named.ROOT / "deploy/prometheus/prometheus.yml"
+    for words in (["check", "rules", "--lint-fatal", *map(str, named.RULES)], ["check", "config", str(config)]):
+        done = subprocess.run([tool("promtool"), *words], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_is_tested_firing_and_quiet() -> None:
+    alerts = {rule["alert"] for rule in named.rules() if "alert" in rule}
+    assert named.rule_tests() == {alert: {True, False} for alert in alerts}
+
+
+def test_the_alerts_fire_when_they_should_and_not_otherwise() -> None:
+    words = [tool("promtool"), "test", "rules", str(named.RULE_TESTS)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_rule_that_cannot_fire_is_found(tmp_path: Path) -> None:
+    """By its test: a metric that nobody makes has no series but those that a test gives it under the right name."""
+    rules = (named.ROOT / "deploy/prometheus/rules/alerts.yml").read_text("utf-8")
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "rules/alerts.yml").write_text(rules.replace("stream_seg_redis_up", "stream_seg_redis_is_up"))
+    for path in (*named.RULES, named.RULE_TESTS):
+        target = tmp_path / path.parent.name / path.name
+        if not target.exists():
+            target.write_text(path.read_text("utf-8"))
+    words = [tool("promtool"), "test", "rules", str(tmp_path / "tests/alerts.yml")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "StreamSegRedisDown" in done.stdout + done.stderr
+
+
+@pytest.mark.servers
+@pytest.mark.slow
+def test_every_panel_and_rule_has_data_of_a_live_run(kafka: KafkaServer, tmp_path: Path) -> None:
+    recorded = [Expression(rule["record"], rule["record"]) for rule in named.rules() if "record" in rule]
+    with RedisServer(maxmemory="1gb") as redis, watched(kafka.bootstrap, redis.url, tmp_path) as (stack, prometheus):
+        assert without_data(prometheus, [*named.of_panels(), *recorded]) == []
+        for mark in named.of_marks():
+            prometheus.ask(mark.expr)
+        for variable in named.of_variables():
+            metric, _, label = variable.expr.removeprefix("label_values(").removesuffix(")").partition(", ")
+            assert prometheus.values(metric, label), variable.place
+        moved = {json.loads(r.value or b"")["id"] for r in stack.read("segment-changes")}
+        ways = prometheus.ask("sum(stream_seg_segment_changes_total)")
+        assert float(ways[0]["value"][1]) == len(moved)
