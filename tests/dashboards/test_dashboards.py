@@ -61,6 +61,18 @@ def test_every_panel_links_to_a_runbook_that_an_alert_has_too() -> None:
     assert linked <= books
 
 
+def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
+    assert named.without_runbook() == []
+    books = {Path(rule["annotations"]["runbook_url"]).name for rule in named.rules() if "alert" in rule}
+    assert {path.name for path in named.RUNBOOKS.glob("*.md")} == books | {"README.md"}
+    for rule in named.rules():
+        if "alert" in rule:
+            page = (named.ROOT / rule["annotations"]["runbook_url"]).read_text("utf-8")
+            assert f"Alert: `{rule['alert']}`." in page
+            headings = [line for line in page.splitlines() if line.startswith("## ")]
+            assert headings == ["## What it means", "## How to see it", "## What to do", "## How to verify"]
+
+
 def test_promtool_finds_nothing_in_the_rules_and_in_the_configuration() -> None:
     config = named.ROOT / "deploy/prometheus/prometheus.yml"
     for words in (["check", "rules", "--lint-fatal", *map(str, named.RULES)], ["check", "config", str(config)]):

@@ -47,6 +47,7 @@ async def everything(url: str) -> None:
         assert await looks.outbox_length(SLOT) == 1
         await looks.ring(SLOT)
         await looks.due(SLOT)
+        await looks.overdue(SLOT, 9)
         await server_facts(url)
         await clock_reading(url, lambda: time.time_ns() // 1_000_000)
     finally:
