@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -25,6 +25,7 @@ from stream_seg.bootstrap.servers import (
     on_servers,
     worker_environment,
 )
+from stream_seg.bootstrap.status import looks, wait_until_drained
 from stream_seg.bootstrap.supervisor import Supervisor
 from stream_seg.config import Config
 from stream_seg.core.views import View
@@ -39,6 +40,7 @@ from stream_seg.pipeline.diagnosis import (
     redis_findings,
     topic_findings,
 )
+from stream_seg.pipeline.status import StatusAnswer
 from stream_seg.pipeline.summary import Summary
 
 Stage: TypeAlias = Literal["ingest", "label", "learn"]
@@ -113,6 +115,16 @@ def demo(
     `keep`: the servers stay up until Ctrl-C.
     """
     return run_demo(data, days=days, keep=keep, tell=tell)
+
+
+def status(config: Config) -> Iterator[StatusAnswer]:
+    """How it stands: look after look."""
+    return looks(config)
+
+
+def drain(config: Config, seconds: float, told: Callable[[StatusAnswer], None]) -> StatusAnswer:
+    """Waits until nothing is left to apply or to publish, `seconds` at most; the last look."""
+    return wait_until_drained(config, seconds, told)
 
 
 def customer(config: Config, customer_id: str) -> CustomerAnswer | None:

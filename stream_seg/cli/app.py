@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from stream_seg.cli import apply, config, customer, demo, doctor, model, quality, replay, run, segments, topics, who
+from stream_seg.cli import (
+    apply,
+    config,
+    customer,
+    demo,
+    doctor,
+    model,
+    quality,
+    replay,
+    run,
+    segments,
+    status,
+    topics,
+    who,
+)  # fmt: skip
 
 app = typer.Typer(name="stream-seg", rich_markup_mode=None, add_completion=False)
 
@@ -43,6 +57,7 @@ def root(
       stream-seg config check segmentation.yaml  every mistake, with its line and column
       stream-seg topics create                   the topics that it needs
       stream-seg run                             all stages, one worker each
+      stream-seg status                          how it stands, live
       stream-seg customer ann                    who she is, and why
       stream-seg who drifting-away               whom to call, and why
       stream-seg model diff                      whom another model would move
@@ -52,7 +67,7 @@ def root(
         print(context.get_help())
 
 
-for module in (run, apply, demo, replay, quality, customer, segments, who, doctor):
+for module in (run, status, apply, demo, replay, quality, customer, segments, who, doctor):
     module.register(app)
 app.add_typer(model.app, name="model", short_help="Model versions: list, compare, put in force, take back.")
 app.add_typer(topics.app, name="topics", short_help="Makes the topics that a segmentation needs.")
