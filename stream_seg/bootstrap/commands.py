@@ -25,6 +25,7 @@ from stream_seg.bootstrap.servers import (
     on_servers,
     worker_environment,
 )
+from stream_seg.bootstrap.snapshot import Done, read_snapshot, write_snapshot
 from stream_seg.bootstrap.status import looks, wait_until_drained
 from stream_seg.bootstrap.supervisor import Supervisor
 from stream_seg.config import Config
@@ -125,6 +126,16 @@ def status(config: Config) -> Iterator[StatusAnswer]:
 def drain(config: Config, seconds: float, told: Callable[[StatusAnswer], None]) -> StatusAnswer:
     """Waits until nothing is left to apply or to publish, `seconds` at most; the last look."""
     return wait_until_drained(config, seconds, told)
+
+
+def snapshot(config: Config, path: Path) -> Done:
+    """All state of Redis into one file. Raises `Stop` where it is written to meanwhile."""
+    return write_snapshot(config, path)
+
+
+def restore(config: Config, path: Path, *, force: bool) -> Done:
+    """A snapshot back into Redis; see `read_snapshot` for what is refused."""
+    return read_snapshot(config, path, force=force)
 
 
 def customer(config: Config, customer_id: str) -> CustomerAnswer | None:
