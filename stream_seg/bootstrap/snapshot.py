@@ -71,6 +71,8 @@ def read_snapshot(config: Config, path: Path, *, force: bool) -> Done:
     """Back into Redis. Raises `Stop` where there is state already (but for `force`), `GuardMismatch` where the log is
     another one than that of the file, `Damaged` where the file is not as it was written; before anything is written.
     """
+    if not path.is_file():
+        raise Stop(f"there is no file {path}")
     header, guards, customers = _checked(path)
     asyncio.run(_read(config, path, header, guards, force=force))
     return _done(path, header.created, len(guards), customers)

@@ -30,8 +30,8 @@ def snapshot(
 
     \b
     Examples:
-      stream-seg drain && systemctl stop stream-seg
       stream-seg snapshot shop-2026-11-28.snapshot
+      stream-seg drain && systemctl stop stream-seg && stream-seg snapshot shop.snapshot
     """
     out = output(context, json=json)
     settings = read_config(config)
@@ -46,7 +46,7 @@ def snapshot(
 
 def restore(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A snapshot.", exists=True, dir_okay=False, show_default=False)],
+    file: Annotated[Path, typer.Argument(help="A snapshot.", show_default=False)],
     config: ConfigFile = DEFAULT_CONFIG,
     *,
     force: Annotated[
