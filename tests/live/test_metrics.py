@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import urllib.error
@@ -23,6 +25,7 @@ from stream_seg.ports import Slot
 from tests.live.conftest import StackMaker
 from tests.live.oracle import check
 from tests.live.workload import SECONDS, WEEKS, Orders, given, weeks
+from tests.servers.kafka import KafkaServer
 from tests.servers.redis import RedisServer
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
@@ -30,7 +33,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 def free_ports(count: int) -> int:
     """The first of so many ports in a row on which nobody listens."""
-    for first in range(20_000 + 97 * (hash(socket.gethostname()) % 50), 32_000, count):
+    for first in range(20_000 + 97 * (os.getpid() % 100), 32_000, count):
         try:
             for port in range(first, first + count):
                 with socket.socket() as one:
@@ -155,3 +158,30 @@ def test_a_port_in_use_is_told_with_its_remedy_and_ends_the_run(stack_of: StackM
 
 def _counts(partition: int) -> Callable[[RedisInspection], Awaitable[dict[bytes, int]]]:
     return lambda redis: redis.counts(Slot("label", partition))
+
+
+def test_ingest_counts_what_it_reads_and_what_it_cannot_use(stack_of: StackMaker, kafka: KafkaServer) -> None:
+    port = free_ports(2)
+    stack = stack_of(SECONDS)
+    web = kafka.create_topic(f"{stack.name}.web", 2, message_timestamp_type="LogAppendTime")
+    hop = f"input: {{keyed_by_customer: false, clock: progress, topics: [{web}]}}"
+    file = stack.write(f"{SECONDS.replace('input: {clock: append}', hop)}run: {{metrics_port: {port}}}\n")
+    run = stack.command("run", "--stages", "ingest,label", "--config", str(file))
+    stack.until(lambda: get(port, "readyz")[0] == get(port + 1, "readyz")[0] == 200, "both are ready")
+    orders = Orders()
+    stack.produce([*orders.some(200), (b"shopper-1", b"{broken"), (None, b'{"type": "track"}')], topic=web)
+    stack.until(
+        lambda: Scrape(get(port + 1, "metrics")[1]).sum("events_total", result="accepted") == orders.sent, "labelled"
+    )
+    ingest, label = Scrape(get(port, "metrics")[1]), Scrape(get(port + 1, "metrics")[1])
+    assert ingest.by("records_applied_total", "stage", "topic") == {("ingest", web): orders.sent + 2}
+    assert ingest.sum("dead_letters_total") == 2
+    assert ingest.sum("dead_letters_total", reason="invalid_json") == 1
+    assert ingest.sum("messages_published_total", topic="events") >= orders.sent
+    assert ingest.sum("partitions_open") == 2
+    assert ingest.sum("consumer_lag_records") == 0
+    assert {phase for (phase,) in ingest.by("phase_seconds_total", "phase")} >= {"fetch", "decode", "publish"}
+    assert 0 < label.sum("clock_lag_seconds") < 4 * 600
+    assert "shopper" not in ingest.text
+    run.signal(signal.SIGTERM)
+    assert run.process.wait(60) == 0
