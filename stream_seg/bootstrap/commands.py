@@ -17,6 +17,7 @@ from stream_seg.bootstrap.definition import begin, put_in_force
 from stream_seg.bootstrap.demo import run_demo
 from stream_seg.bootstrap.offline import run_replay
 from stream_seg.bootstrap.queries import ask_customer, ask_segments, ask_who
+from stream_seg.bootstrap.rebuilding import Rebuilt, rebuild_partition
 from stream_seg.bootstrap.saying import say
 from stream_seg.bootstrap.servers import (
     create_product_topics,
@@ -136,6 +137,11 @@ def snapshot(config: Config, path: Path) -> Done:
 def restore(config: Config, path: Path, *, force: bool) -> Done:
     """A snapshot back into Redis; see `read_snapshot` for what is refused."""
     return read_snapshot(config, path, force=force)
+
+
+def rebuild(config: Config, partition: int, offset: int | None) -> Rebuilt:
+    """One partition's state anew from the log; see `rebuild_partition` for what is refused."""
+    return rebuild_partition(config, partition, offset)
 
 
 def customer(config: Config, customer_id: str) -> CustomerAnswer | None:

@@ -14,6 +14,7 @@ from stream_seg.cli import (
     doctor,
     model,
     quality,
+    rebuild,
     replay,
     run,
     segments,
@@ -68,7 +69,7 @@ def root(
         print(context.get_help())
 
 
-for module in (run, status, apply, demo, replay, quality, customer, segments, who, doctor, snapshot):
+for module in (run, status, apply, demo, replay, quality, customer, segments, who, doctor, snapshot, rebuild):
     module.register(app)
 app.add_typer(model.app, name="model", short_help="Model versions: list, compare, put in force, take back.")
 app.add_typer(topics.app, name="topics", short_help="Makes the topics that a segmentation needs.")

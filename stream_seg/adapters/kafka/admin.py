@@ -173,6 +173,13 @@ class Admin:
             ends: dict[TopicPartition, int] = await reader.end_offsets(tps)
         return ends
 
+    async def members(self, group: str) -> int:
+        """How many consumers are in a group now; a group that never was has none."""
+        with kafka_errors(f"describing the group {group}"):
+            (answer,) = await self._admin.describe_consumer_groups([group])
+            (described,) = answer.to_object()["groups"]
+        return len(described["members"])
+
     async def committed(self, group: str, topics: Sequence[str]) -> dict[TopicPartition, int]:
         """How far `group` is on every partition of `topics`; where it never committed, the first offset."""
         tps = []

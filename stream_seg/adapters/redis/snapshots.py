@@ -114,6 +114,10 @@ class SlotFiles:
             await self._link.ask([command(b"DEL", *gone), command(b"ZREM", keys.ring, *members)], 2)
         await self._link.ask([command(b"DEL", keys.ring, keys.due, keys.counts, keys.outbox)])
 
+    async def waiting(self, slot: Slot) -> int:
+        """How many outbox entries Kafka has not acknowledged yet."""
+        return int((await self._link.ask([command(b"XLEN", self._keys(slot).outbox)]))[0])
+
     async def write(self, slot: Slot, piece: Piece) -> None:
         """One piece into a slot that was empty or cleared."""
         commands = list(_commands(self._keys(slot), piece))
