@@ -13,7 +13,12 @@ import typer
 from stream_seg.cli.app import app
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    ROOT / "examples/subscriber/README.md",
+]
 GENERATED = {"cli.md"}  # what it shows is what the commands say
 
 

@@ -40,7 +40,7 @@ def test_only_what_failed_in_a_whole_run_is_run_again(tmp_path: Path, ends: str,
     for directory in (".ci", ".venv", "bin"):
         (tmp_path / directory).mkdir()
     shutil.copy(ROOT / ".ci/run", tmp_path / ".ci/run")
-    for name, text in {"make": MAKE, "java": "", "mvn": "", "redis-server": ""}.items():
+    for name, text in {"make": MAKE, "java": "", "javac": "", "mvn": "", "redis-server": ""}.items():
         (tmp_path / "bin" / name).write_text(text)
         (tmp_path / "bin" / name).chmod(0o755)
     (tmp_path / "ends").write_text("".join(f"{end}\n" for end in ends.split()))
