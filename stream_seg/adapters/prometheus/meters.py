@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
 from stream_seg.adapters.prometheus import catalogue as metric
 
@@ -55,6 +55,7 @@ class Meters:
     """
 
     def __init__(self, stage: str) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # when a series began: as many series again, for nobody
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._meters = {one: Meter(one, stage, self.registry) for one in metric.CATALOGUE}
