@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -15,6 +16,7 @@ from stream_seg.adapters.redis.server import clock_reading, server_facts
 from stream_seg.bootstrap.connect import broker_of, now
 from stream_seg.bootstrap.definition import begin, put_in_force
 from stream_seg.bootstrap.demo import run_demo
+from stream_seg.bootstrap.logs import logs
 from stream_seg.bootstrap.offline import run_replay
 from stream_seg.bootstrap.queries import ask_customer, ask_segments, ask_who
 from stream_seg.bootstrap.rebuilding import Rebuilt, rebuild_partition
@@ -54,15 +56,15 @@ def run(config: Config, stages: Sequence[Stage], workers: int, *, embedded: bool
 
     On an empty log the definition of `config` is put in force first; on another, a file that differs is only told of.
     """
-    if embedded:
-        with embedded_servers(config) as servers:
-            served = on_servers(config, servers)
-            create_topics(served, retention_days=7, dry_run=False)
-            create_product_topics(served)
+    with ExitStack() as ending:
+        ending.enter_context(logs(config.run.log, "run"))
+        if embedded:
+            servers = ending.enter_context(embedded_servers(config))
+            config = on_servers(config, servers)
+            create_topics(config, retention_days=7, dry_run=False)
+            create_product_topics(config)
             say(f"Kafka {servers.kafka}, Redis {servers.redis_url}")
-            _run(served, stages, workers, embedded=True)
-    else:
-        _run(config, stages, workers, embedded=False)
+        _run(config, stages, workers, embedded=embedded)
 
 
 def _run(config: Config, stages: Sequence[Stage], workers: int, *, embedded: bool) -> None:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
+from stream_seg.bootstrap.logs import Lines
 
-def say(line: object) -> None:
-    """One line on standard error."""
+log = logging.getLogger(__name__)
+
+
+def say(line: object, level: int = logging.INFO) -> None:
+    """One line on standard error: among the log's, in its form, while there is one (`stream_seg.bootstrap.logs`)."""
+    if any(isinstance(handler, Lines) for handler in logging.getLogger().handlers):
+        log.log(level, "%s", line)
+        return
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()

@@ -22,9 +22,11 @@ from stream_seg.adapters.prometheus.serving import serve
 from stream_seg.adapters.redis.inspection import RedisInspection
 from stream_seg.bootstrap.connect import broker_of, now, producer_of, slots_of
 from stream_seg.bootstrap.ingesting import IngestHandlers
+from stream_seg.bootstrap.logs import logs
 from stream_seg.bootstrap.polling import poll
 from stream_seg.bootstrap.resident import keep_giving_back
 from stream_seg.config import Config
+from stream_seg.errors import ConfigError
 from stream_seg.pipeline.label import Labeller
 from stream_seg.pipeline.label_settings import LabelSettings
 from stream_seg.pipeline.owner import check_guard
@@ -34,6 +36,8 @@ from stream_seg.runtime.partition import LivePartition, Work
 from stream_seg.runtime.watch import SourceWatch
 from stream_seg.telemetry import Telemetry
 from stream_seg.wire.control import TICK, activates, control
+
+log = logging.getLogger(__name__)
 
 EMBEDDED_POLL_MS = 20  # the embedded broker wakes a waiting fetch late
 GARBAGE = 50_000, 20, 100  # what lives as long as a batch is not looked through while it is worked on
@@ -137,24 +141,13 @@ def run_stage(config: Config, stage: str, *, embedded: bool, quiet: bool = False
 
     `quiet`: only warnings and errors are logged.
     """
-    handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(_worth_a_line)
-    logging.basicConfig(
-        handlers=[handler],
-        level=logging.WARNING if quiet else logging.INFO,
-        format=f"%(asctime)s {stage} %(levelname)s %(message)s",
-        datefmt="%H:%M:%S",
-    )
-    for noisy in ("faust", "mode", "aiokafka"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    asyncio.run(_run(config, stage, embedded=embedded))
+    with logs(config.run.log, stage, quiet=quiet):
+        try:
+            asyncio.run(_run(config, stage, embedded=embedded))
+        except ConfigError as error:
+            log.error("%s", error)  # noqa: TRY400 — a person mends the file by the message, not by a trace
+            raise SystemExit(2) from None
     raise AssertionError("run_and_exit ends the process")
-
-
-def _worth_a_line(record: logging.LogRecord) -> bool:
-    """Leaves out what Faust's services say of their own starting, stopping and oversleeping."""
-    text = record.getMessage()
-    return record.levelno > logging.INFO or not (text.startswith(("[^", "Timer ")))
 
 
 async def _run(config: Config, stage: str, *, embedded: bool) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import subprocess
 import sys
@@ -93,7 +94,7 @@ class Supervisor:
                 raise Stop(
                     f"{child.stage} ended {child.failures} times right after its start, last with {code}; see above"
                 )
-            say(f"{child.stage} ended with {code} after {lived:.0f} s; starting it again")
+            say(f"{child.stage} ended with {code} after {lived:.0f} s; starting it again", logging.WARNING)
             time.sleep(min(0.2 * 2**child.failures, 5.0))
             child.process, child.started = self._launch(child.stage, child.number), time.monotonic()
 

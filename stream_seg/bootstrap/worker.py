@@ -11,7 +11,7 @@ from pathlib import Path
 from stream_seg.bootstrap.saying import say
 from stream_seg.bootstrap.stages import run_stage
 from stream_seg.config import load
-from stream_seg.errors import ConfigError, StreamSegError
+from stream_seg.errors import StreamSegError
 
 # The thread that fetches and answers heartbeats has little to do, and everybody waits for it: it must not wait 5 ms for
 # its turn. From produced to movement readable at 22,000 events/s: p50 98 to 77 ms, p99 305 to 218 (one run each).
@@ -37,11 +37,7 @@ def main() -> None:
     if stage != "learn":
         # numba would load scipy for kernels that do linear algebra; none of these stages has one: 14 MB less.
         sys.modules["scipy"] = None  # type: ignore[assignment]  # how Python marks what is not to be imported
-    try:
-        run_stage(config, stage, embedded="--embedded" in flags, quiet="--quiet" in flags)
-    except ConfigError as error:
-        say(error)
-        raise SystemExit(2) from None
+    run_stage(config, stage, embedded="--embedded" in flags, quiet="--quiet" in flags)
 
 
 if __name__ == "__main__":

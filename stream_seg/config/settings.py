@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import BeforeValidator, Field, SecretStr
@@ -110,6 +110,9 @@ class RunSettings(Section):
         description="metrics and health of the first process, the next ones count up; 0: none",
     )
     bind: Text = Field(default="127.0.0.1", description="address that metrics and health listen on")
+    log: Annotated[Literal["text", "json"], BeforeValidator(one_of("text", "json")), Kind("text / json")] = Field(
+        default="text", description="form of the lines on standard error; `json`: one object a line"
+    )
     outbox_limit: Annotated[int, in_range(1, 1_000_000), Kind("whole number")] = Field(
         default=2_500, description="messages of a partition not yet published, above which it stops applying"
     )

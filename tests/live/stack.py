@@ -36,13 +36,17 @@ _numbers = itertools.count(1)
 class Worker:
     """One stage's process. What it says is kept."""
 
-    def __init__(self, command: Sequence[str], output: Path) -> None:
+    def __init__(self, command: Sequence[str], output: Path, stderr: int | None = None) -> None:
         self._output = output
         self.command = " ".join(command)
         with output.open("wb") as file:
             # A stage ends when its standard input does: its supervisor is gone then.
             self.process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=file, stderr=file, env=_environment()
+                command,
+                stdin=subprocess.PIPE,
+                stdout=file,
+                stderr=file if stderr is None else stderr,
+                env=_environment(),
             )
 
     def output(self) -> str:
@@ -139,16 +143,17 @@ class Stack:
 
     # ------------------------------------------------------------------ processes
 
-    def start(self, stage: str, file: Path | None = None) -> Worker:
-        """One process of a stage: ``ingest``, ``label``, ``learn``."""
-        return self._launch([sys.executable, "-m", "stream_seg.bootstrap.worker", stage, str(file or self.file)])
+    def start(self, stage: str, file: Path | None = None, stderr: int | None = None) -> Worker:
+        """One process of a stage: ``ingest``, ``label``, ``learn``; `stderr`: where its log goes instead."""
+        command = [sys.executable, "-m", "stream_seg.bootstrap.worker", stage, str(file or self.file)]
+        return self._launch(command, stderr)
 
     def command(self, *words: str) -> Worker:
         """``stream-seg <words>`` as a process."""
         return self._launch([sys.executable, "-c", "from stream_seg.cli import main; main()", *words])
 
-    def _launch(self, command: Sequence[str]) -> Worker:
-        worker = Worker(command, self.directory / f"output-{len(self.workers)}")
+    def _launch(self, command: Sequence[str], stderr: int | None = None) -> Worker:
+        worker = Worker(command, self.directory / f"output-{len(self.workers)}", stderr)
         self.workers.append(worker)
         return worker
 

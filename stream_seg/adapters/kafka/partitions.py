@@ -86,8 +86,9 @@ class PartitionRun:
                     return
                 self.told.reopening(reason)
                 log.warning(
-                    "%s: %s; opening it again in %.1f s", self.lease, str(reason) or type(reason).__name__, pause
-                )
+                    "%s: %s; opening it again in %.1f s", self.lease, str(reason) or type(reason).__name__, pause,
+                    extra={"error": reason},
+                )  # fmt: skip
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
             except Stop as stop:
