@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
+from stream_seg.adapters.kafka.connection import Broker
+from stream_seg.adapters.kafka.stage import StageApp, StageSettings
 from stream_seg.adapters.prometheus.counting import MOST_SEGMENTS, PrometheusTelemetry
 from stream_seg.adapters.prometheus.serving import STUCK_SECONDS, Health, check_free, serve
 from stream_seg.errors import ConfigError, Fenced, Stop
+from stream_seg.telemetry import Telemetry
 
 
 def free_port() -> int:
@@ -119,3 +124,25 @@ def test_segments_without_end_share_a_label(telemetry: PrometheusTelemetry) -> N
     assert len(labels) == MOST_SEGMENTS + 1
     assert telemetry.segment(1_000) == "1000"
     assert telemetry.segment(None) == "none"
+
+
+async def test_who_waits_for_kafka_is_alive() -> None:
+    turns = 0
+
+    class Counting(Telemetry):
+        def turned(self) -> None:
+            nonlocal turns
+            turns += 1
+
+    nothing: Any = None  # no partition is ever given out
+    app = StageApp(
+        StageSettings("shop-label", ("shop.events.v1",), Broker(f"127.0.0.1:{free_port()}")),
+        nothing,
+        telemetry=Counting(),
+    )
+    running = asyncio.create_task(app.run(signals=False))
+    async with asyncio.timeout(60):
+        while turns < 3:  # noqa: ASYNC110 — nobody calls back
+            await asyncio.sleep(0.05)
+    app.leave()
+    assert await running == 0

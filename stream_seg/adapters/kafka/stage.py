@@ -157,6 +157,7 @@ class StageApp:
         """Waits for the broker and the topics; False if asked to leave before."""
         pause, bootstrap = 0.5, self.settings.broker.bootstrap
         while not self._leave.is_set():
+            self._telemetry.turned()  # it waits, it is not dead
             try:
                 async with Admin(self.settings.broker) as admin:
                     missing = [t for t in self.settings.topics if await admin.topic(t) is None]
