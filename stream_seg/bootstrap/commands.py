@@ -15,7 +15,7 @@ from stream_seg.adapters.prometheus.serving import check_free
 from stream_seg.adapters.redis.server import clock_reading, server_facts
 from stream_seg.bootstrap.connect import broker_of, now
 from stream_seg.bootstrap.definition import begin, put_in_force
-from stream_seg.bootstrap.demo import run_demo
+from stream_seg.bootstrap.demo import feed_demo, run_demo
 from stream_seg.bootstrap.logs import logs
 from stream_seg.bootstrap.offline import run_replay
 from stream_seg.bootstrap.queries import ask_customer, ask_segments, ask_who
@@ -80,6 +80,7 @@ def _run(config: Config, stages: Sequence[Stage], workers: int, *, embedded: boo
         worker_environment(config),
         embedded=embedded,
         metrics_port=config.run.metrics_port,
+        bind=config.run.bind,
     ).run()
 
 
@@ -144,6 +145,11 @@ def restore(config: Config, path: Path, *, force: bool) -> Done:
 def rebuild(config: Config, partition: int, offset: int | None) -> Rebuilt:
     """One partition's state anew from the log; see `rebuild_partition` for what is refused."""
     return rebuild_partition(config, partition, offset)
+
+
+def demo_into(config: Config, data: Literal["completejourney", "cdnow"], *, days: int | None, tell: Tell) -> Summary:
+    """The same purchases through the servers and workers of a configuration."""
+    return feed_demo(data, config, days=days, tell=tell)
 
 
 def customer(config: Config, customer_id: str) -> CustomerAnswer | None:

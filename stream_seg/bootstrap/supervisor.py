@@ -15,6 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from stream_seg.bootstrap.saying import say
+from stream_seg.bootstrap.systemd import ServiceManager
 from stream_seg.bootstrap.warming import warm
 from stream_seg.errors import Stop
 
@@ -53,9 +54,10 @@ class Supervisor:
         embedded: bool,
         quiet: bool = False,
         metrics_port: int = 0,
+        bind: str = "127.0.0.1",
     ) -> None:
         self._config = config
-        self._metrics_port = metrics_port
+        self._metrics_port, self._bind = metrics_port, bind
         self._flags = [flag for flag, wanted in (("--embedded", embedded), ("--quiet", quiet)) if wanted]
         self._stages = [stage for stage in stages for _ in range(workers)]
         self._environment = dict(environment)
@@ -64,13 +66,17 @@ class Supervisor:
 
     def run(self) -> None:
         """Returns when all processes ended in order after a signal. Raises `Stop` when one cannot be kept running."""
+        above = ServiceManager(self._environment)
         with self._listening():
             self.start()
+            above.ready()
             try:
                 while not self._signals:
                     time.sleep(LOOK_SECONDS)
                     self.check()
+                    above.look(self._ports, self._bind)
             finally:
+                above.stopping()
                 self.stop()
 
     def start(self) -> None:
@@ -123,6 +129,11 @@ class Supervisor:
     def pids(self) -> list[int]:
         """The processes, in the order of the stages."""
         return [child.process.pid for child in self._children]
+
+    @property
+    def _ports(self) -> list[int]:
+        """Where the processes tell their health; none where nobody asked for it."""
+        return [self._metrics_port + child.number for child in self._children if self._metrics_port]
 
     def _launch(self, stage: str, number: int) -> subprocess.Popen[bytes]:
         port = self._metrics_port + number if self._metrics_port else 0

@@ -4,11 +4,12 @@
 
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from stream_seg.cli.options import Json, output
+from stream_seg.cli.options import Json, output, read_config
 
 
 class Data(StrEnum):
@@ -34,11 +35,16 @@ def demo(
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep the servers up until Ctrl-C, to look around.", show_default=False)
     ] = False,
+    into: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Feed the servers of this configuration; its workers run already."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Streams real purchases through real workers and tells what it found: segments, movements, who went silent.
 
     It starts a broker and a store of its own on free ports and removes them at the end (`--keep`: at Ctrl-C).
+    With `--into` there are servers and workers already, as in docker-compose.yml, and it only plays the purchases.
 
     \b
     Examples:
@@ -49,8 +55,15 @@ def demo(
     out = output(context, json=json)
     from stream_seg.bootstrap import commands as bootstrap
 
+    steps: list[str] = []
+    if into is not None and keep:
+        raise typer.BadParameter("keeps servers of the demo's own, and with --into there are none", param_hint="--keep")
+    settings = read_config(into) if into is not None else None
     with out.progress() as tell:
-        summary, steps = bootstrap.demo(data.value, days=days, keep=keep, tell=tell)
+        if settings is not None:
+            summary = bootstrap.demo_into(settings, data.value, days=days, tell=tell)
+        else:
+            summary, steps = bootstrap.demo(data.value, days=days, keep=keep, tell=tell)
     from stream_seg.cli.story import told
 
     out.result(dict(summary), told(summary, steps, colour=sys.stdout.isatty()))

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 import typer
-from ruamel.yaml import YAML
 
 from stream_seg.cli.run import STAGES
 from stream_seg.config import load
 from stream_seg.config.environment import PREFIX, RESERVED, variables
+from tests.deploy.compose import DOCKERFILE, OURS, ROOT, SERVICES, document, mounts, options
 from tests.docs.pages import understood
 
-ROOT = Path(__file__).parents[2]
-COMPOSE: dict[str, Any] = YAML(typ="safe").load((ROOT / "docker-compose.yml").read_text("utf-8"))
-DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text("utf-8")
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("stream-seg:")}
+SCHEMA = json.loads((Path(__file__).parent / "vendor/compose-spec.json").read_text("utf-8"))
+
+
+def test_the_file_is_one_by_the_compose_specification() -> None:
+    check = jsonschema_rs.validator_for(SCHEMA)
+    assert [error.message for error in check.iter_errors(document({}))] == []
+
+
+def test_a_misspelt_key_would_be_noticed() -> None:
+    wrong: dict[str, Any] = document({})
+    wrong["services"]["redis"]["helthcheck"] = wrong["services"]["redis"].pop("healthcheck")
+    assert not jsonschema_rs.validator_for(SCHEMA).is_valid(wrong)
+
+
+def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    done = subprocess.run([hadolint, ROOT / "deploy/Dockerfile"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -38,38 +55,33 @@ def test_a_command_that_does_not_exist_would_be_noticed(words: list[str]) -> Non
 def test_every_stage_has_a_service_and_ingest_only_where_it_is_asked_for() -> None:
     stages = {service["command"][-1] for service in OURS.values() if service["command"][0] == "run"}
     assert stages == set(STAGES)
-    assert {name for name, service in SERVICES.items() if service.get("profiles")} == {"ingest"}
+    assert {name for name, service in SERVICES.items() if service.get("profiles")} == {"ingest", "demo"}
 
 
 def test_every_variable_is_read_by_something() -> None:
     known = {*variables(), *RESERVED}
     named = {name for service in OURS.values() for name in service["environment"] if name.startswith(PREFIX)}
-    assert len(named) == 3
+    assert len(named) == 5
     assert named <= known
 
 
 def test_the_configuration_that_is_mounted_is_right_under_these_variables() -> None:
     worker = OURS["label"]
-    (mount,) = worker["volumes"]
-    found = re.fullmatch(r"\$\{SEGMENTATION:-(\S+)\}:(\S+):ro", mount)
-    assert found is not None
-    assert worker["environment"]["STREAM_SEG_CONFIG"] == found[2]
-    env = {name: value for name, value in worker["environment"].items() if name not in RESERVED}
-    config = load(ROOT / found[1], env)
+    file = mounts(worker)[worker["environment"]["STREAM_SEG_CONFIG"]]
+    env = {name: str(value) for name, value in worker["environment"].items() if name not in RESERVED}
+    config = load(file, env)
     listeners = SERVICES["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
     assert f"://{config.kafka.bootstrap[0]}" in listeners
     host, _, port = config.redis.url.removeprefix("redis://").removesuffix("/0").partition(":")
     assert SERVICES[host]["ports"] == [f"127.0.0.1:{port}:{port}"]
-    settings = SERVICES["redis"]["command"]
-    given = dict(zip(settings[1::2], settings[2::2], strict=True))
-    assert given["--maxmemory"] == "2gb"
+    given = options(SERVICES["redis"]["command"][1:])
+    assert given["maxmemory"] == "2gb"
     assert config.redis.memory == 2 << 30
 
 
 def test_redis_keeps_everything_as_doctor_asks_for() -> None:
-    settings = SERVICES["redis"]["command"]
-    given = dict(zip(settings[1::2], settings[2::2], strict=True))
-    assert (given["--appendonly"], given["--appendfsync"], given["--maxmemory-policy"]) == (
+    given = options(SERVICES["redis"]["command"][1:])
+    assert (given["appendonly"], given["appendfsync"], given["maxmemory-policy"]) == (
         "yes",
         "everysec",
         "noeviction",
@@ -77,7 +89,9 @@ def test_redis_keeps_everything_as_doctor_asks_for() -> None:
 
 
 def test_every_image_is_pinned_and_every_port_is_on_loopback() -> None:
-    images = [service["image"] for service in SERVICES.values()] + re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
+    stages = set(re.findall(r"^FROM .* AS (\S+)$", DOCKERFILE, re.MULTILINE))
+    images = [service["image"] for service in SERVICES.values()]
+    images += set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)) - stages
     assert [image for image in images if not re.search(r":v?\d+\.\d+", image)] == []
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert ports
@@ -98,7 +112,44 @@ def test_the_image_is_built_of_what_the_repository_has() -> None:
     copied = [word for line in re.findall(r"^COPY (.*)$", DOCKERFILE, re.MULTILINE) for word in line.split()[:-1]]
     assert set(copied) == kept
     assert [name for name in copied if not (ROOT / name).exists()] == []
-    assert OURS["label"]["build"]["dockerfile"] == "deploy/Dockerfile"
+    builds = [service["build"] for service in OURS.values()]
+    assert {build["dockerfile"] for build in builds} == {"deploy/Dockerfile"}
+    assert {build["target"] for build in builds} <= set(re.findall(r"^FROM .* AS (\S+)$", DOCKERFILE, re.MULTILINE))
     modules = re.findall(r"python -m (\S+)", DOCKERFILE)
     assert modules
     assert [module for module in modules if not (ROOT / f"{module.replace('.', '/')}.py").exists()] == []
+
+
+def test_no_container_has_more_rights_than_it_needs_or_takes_the_machine_for_itself() -> None:
+    for name, service in SERVICES.items():
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert {"mem_limit", "cpus", "pids_limit"} <= service.keys(), name
+        assert service.get("user", "root") not in ("root", "0") or name in OURS, name
+    last = {target: DOCKERFILE.split(f"AS {target}")[1].split("FROM ")[0] for target in ("worker", "demo")}
+    assert {re.findall(r"^USER (\S+)$", text, re.MULTILINE)[-1] for text in last.values()} == {"10001"}
+
+
+def test_what_is_mounted_is_there_and_where_grafana_and_prometheus_look_for_it() -> None:
+    for service in SERVICES.values():
+        assert [path for path in mounts(service).values() if not path.exists()] == []
+    boards = mounts(SERVICES["grafana"])
+    provider = boards["/etc/grafana/provisioning"] / "dashboards/stream_seg.yaml"
+    (path,) = re.findall(r"path: (\S+)", provider.read_text("utf-8"))
+    assert list(boards[path].glob("*.json"))
+    scraped = re.search(
+        r"targets: (\[.*\])", mounts(SERVICES["prometheus"])["/etc/prometheus/prometheus.yml"].read_text()
+    )
+    assert scraped is not None
+    port = OURS["label"]["environment"]["STREAM_SEG_RUN__METRICS_PORT"]
+    assert set(json.loads(scraped[1])) == {f"{stage}:{port}" for stage in STAGES}
+
+
+def test_one_stage_alone_puts_the_first_definition_in_force() -> None:
+    first = {
+        name
+        for name, service in OURS.items()
+        if service["command"][0] == "run" and "label" not in service["depends_on"]
+    }
+    assert first == {"label"}
