@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import select
 import shutil
 import socket
 import subprocess
@@ -49,10 +50,8 @@ def manager(told: socket.socket, **more: str) -> ServiceManager:
 
 def heard(told: socket.socket) -> str | None:
     """What lies there now."""
-    try:
-        return told.recv(100, socket.MSG_DONTWAIT).decode()
-    except BlockingIOError:
-        return None
+    ready, _, _ = select.select([told], [], [], 0)
+    return told.recv(100).decode() if ready else None
 
 
 @contextmanager
