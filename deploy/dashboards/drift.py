@@ -58,7 +58,7 @@ PAGE = Page(
                         Query(f"max by (subject, method) (stream_seg_drift_severity{{{ONE}}})",
                               "{{subject}} {{method}}"),
                     ),
-                    width=14, height=12, runbook="drift-act",
+                    width=14, height=12, runbook="drift-act", steps=((1, "orange"), (2, "red")),
                 ),
                 Panel(
                     "bars", "How much each distribution has changed",

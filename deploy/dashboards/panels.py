@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Literal
 
 from grafana_foundation_sdk.builders import (
@@ -29,8 +30,10 @@ from grafana_foundation_sdk.models.common import (
 from grafana_foundation_sdk.models.dashboard import (
     DashboardLinkType,
     DataTransformerConfig,
+    FieldColorModeId,
     Threshold,
     ThresholdsMode,
+    VariableOption,
     VariableRefresh,
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
@@ -63,6 +66,7 @@ class Panel:
     height: int = 8
     runbook: str = ""
     steps: Sequence[tuple[float, str]] = ()
+    base: str = "green"  # the colour below the first step
 
 
 @dataclass(frozen=True)
@@ -115,10 +119,11 @@ def text_of(page: Page) -> str:
         built = built.with_variable(_choice(variable))
     for mark in page.marks:
         built = built.annotation(_mark(mark))
+    numbers = count(1)  # links to a panel go by its number
     for title, panels in page.rows:
-        built = built.with_row(dashboard.Row(title))
+        built = built.with_row(dashboard.Row(title).id(next(numbers)))
         for panel in panels:
-            built = built.with_panel(_built(panel))
+            built = built.with_panel(_built(panel).id(next(numbers)))
     made: dict[str, Any] = json.loads(JSONEncoder(sort_keys=True).encode(built.build()))
     return json.dumps(made, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -132,6 +137,7 @@ def _choice(variable: Variable) -> dashboard.QueryVariable:
         .multi(True)  # noqa: FBT003  # the SDK's signature, here and below
         .include_all(True)  # noqa: FBT003
         .all_value(".*")
+        .current(VariableOption(selected=True, text=["All"], value=["$__all"]))
         .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
     )
 
@@ -156,8 +162,9 @@ def _built(panel: Panel) -> Any:
     built = built.title(panel.title).description(panel.text).datasource(SOURCE).span(panel.width).height(panel.height)
     if panel.kind != "states":
         built = built.unit(panel.unit)
-    if panel.steps:
-        steps = [Threshold(None, "green"), *(Threshold(value, color) for value, color in panel.steps)]
+    if panel.kind in {"number", "bars", "states"}:  # without steps Grafana would turn red at 80, whatever is counted
+        steps = [Threshold(None, panel.base), *(Threshold(value, color) for value, color in panel.steps)]
+        built = built.color_scheme(dashboard.FieldColor().mode(FieldColorModeId.THRESHOLDS))
         built = built.thresholds(dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps))
     if panel.runbook:
         link = dashboard.DashboardLink("Runbook").type(DashboardLinkType.LINK).url(f"{RUNBOOKS}/{panel.runbook}.md")

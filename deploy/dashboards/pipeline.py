@@ -25,7 +25,7 @@ _FIRST = (
         "number", "Redis answers",
         "1 while every process reaches Redis. 0: workers wait, nothing is lost, labels go stale.",
         (Query("min(stream_seg_redis_up)", "up"),),
-        width=4, height=6, runbook="redis-down", steps=((1, "green"),),
+        width=4, height=6, runbook="redis-down", steps=((1, "green"),), base="red",
     ),
     Panel(
         "number", "Redis is filled to",

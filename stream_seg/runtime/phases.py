@@ -14,13 +14,13 @@ class Phases:
     A step that is computed belongs to the phase that was last begun. One that waits belongs to what it waits for, other
     partitions' turns on the same thread included.
 
-    >>> times = iter((0, 3, 5, 6))
+    >>> times = iter((0, 3, 5, 6, 6))
     >>> phases = Phases("decode", clock=lambda: next(times))
     >>> phases.begin("features")
-    >>> with_write = phases.wait(Write(Slot("label", 0), 1, 0, b""))
+    >>> phases.wait(Publish([]))
     >>> phases.resume()
     >>> phases.take()
-    {'decode': 3, 'features': 2, 'write': 1}
+    {'decode': 3.0, 'features': 2.0, 'publish': 1.0}
     """
 
     def __init__(self, first: str, clock: Callable[[], float] = time.perf_counter) -> None:

@@ -114,3 +114,12 @@ def filled_in(expr: str) -> str:
 def without_data(prometheus: Prometheus, expressions: Sequence[Expression]) -> list[Expression]:
     """Those that give no series."""
     return [one for one in expressions if not prometheus.ask(filled_in(one.expr))]
+
+
+def without_label(prometheus: Prometheus, expressions: Sequence[Expression]) -> list[tuple[Expression, str]]:
+    """Labels that a legend names and a series does not have: Grafana would show nothing in their place."""
+    found = []
+    for one in expressions:
+        series = prometheus.ask(filled_in(one.expr)) if one.labels else []
+        found += [(one, label) for label in one.labels if any(label not in each["metric"] for each in series)]
+    return found

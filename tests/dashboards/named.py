@@ -24,10 +24,11 @@ PARTS = ("_bucket", "_sum", "_count")
 
 
 class Expression(NamedTuple):
-    """One expression and where it stands."""
+    """One expression and where it stands; `labels`: those of its series that its legend names."""
 
     place: str
     expr: str
+    labels: tuple[str, ...] = ()
 
 
 def panels(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
@@ -49,7 +50,8 @@ def of_panels() -> Iterator[Expression]:
     for dashboard in dashboards():
         for panel in panels(dashboard):
             for target in panel["targets"]:
-                yield Expression(f"{dashboard['title']} / {panel['title']}", target["expr"])
+                labels = re.findall(r"{{(\w+)}}", target["legendFormat"])
+                yield Expression(f"{dashboard['title']} / {panel['title']}", target["expr"], tuple(labels))
 
 
 def of_variables() -> Iterator[Expression]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import pytest
 from deploy.dashboards.__main__ import FOLDER, PAGES
 from deploy.dashboards.panels import text_of
 from tests.dashboards import named
-from tests.dashboards.executing import tool, watched, without_data
+from tests.dashboards.executing import tool, watched, without_data, without_label
 from tests.dashboards.named import Expression
 from tests.servers.kafka import KafkaServer
 from tests.servers.redis import RedisServer
+
+NO_PANELS = {"italics", "page", "ticket", "open", "assigned"}  # what else a runbook writes so
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.uid)
@@ -73,6 +76,23 @@ def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
             assert headings == ["## What it means", "## How to see it", "## What to do", "## How to verify"]
 
 
+def test_the_index_of_runbooks_says_of_every_alert_how_urgent_it_is() -> None:
+    index = (named.RUNBOOKS / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\| \[.+\]\((.+)\) \| `(\w+)` \| (\w+) \|$", index, re.MULTILINE)
+    alerts = [rule for rule in named.rules() if "alert" in rule]
+    said = {(Path(a["annotations"]["runbook_url"]).name, a["alert"], a["labels"]["severity"]) for a in alerts}
+    assert set(rows) == said
+    assert len(rows) == len(alerts)
+
+
+def test_every_panel_that_a_runbook_names_is_on_a_dashboard() -> None:
+    titles = {panel.title for page in PAGES for panel in page.panels}
+    for book in named.RUNBOOKS.glob("*.md"):
+        words = set(re.findall(r"(?<![*\w])\*([^*\n]+)\*(?!\*)", book.read_text("utf-8")))
+        unknown = words - titles - NO_PANELS
+        assert not unknown, book.name
+
+
 def test_promtool_finds_nothing_in_the_rules_and_in_the_configuration() -> None:
     config = named.ROOT / "deploy/prometheus/prometheus.yml"
     for words in (["check", "rules", "--lint-fatal", *map(str, named.RULES)], ["check", "config", str(config)]):
@@ -113,6 +133,7 @@ def test_every_panel_and_rule_has_data_of_a_live_run(kafka: KafkaServer, tmp_pat
     recorded = [Expression(rule["record"], rule["record"]) for rule in named.rules() if "record" in rule]
     with RedisServer(maxmemory="1gb") as redis, watched(kafka.bootstrap, redis.url, tmp_path) as (stack, prometheus):
         assert without_data(prometheus, [*named.of_panels(), *recorded]) == []
+        assert without_label(prometheus, list(named.of_panels())) == []
         for mark in named.of_marks():
             prometheus.ask(mark.expr)
         for variable in named.of_variables():

@@ -266,6 +266,7 @@ def test_a_killed_ingest_loses_nothing_and_nothing_counts_twice(kafka: KafkaServ
         ingest.kill()  # in the middle of them
         ingest = stack.start("ingest")
     stack.until(lambda: sum(one.accepted for one in state(stack)) >= sent, "all of them")
+    stack.until(lambda: ingest.says("partitions assigned"), "it listens: before, a signal just ends it")
     assert ingest.stop() == 0
 
     asyncio.run(rewind(stack, web, 1_000))  # as if a thousand acknowledgements had been lost

@@ -116,9 +116,14 @@ class PartitionRun:
                     await self._handler.idle()
             finally:
                 self._working = False
-            self.told.stands(self.next, self.lease.end)
+            self.tell()
             del records  # the next batch takes their memory
         return FIRST_PAUSE
+
+    def tell(self) -> None:
+        """Says how far it is. Also while it is stuck or has stopped: that is when somebody has to see it."""
+        if self.next is not None and not self._leaving:
+            self.told.stands(self.next, self.lease.end)
 
     async def finish(self, seconds: float) -> None:
         """Waits for the batch in flight, closes the handler; after `seconds` cancels what still runs. Once only."""
@@ -180,6 +185,11 @@ class Partitions:
     def progress(self) -> dict[TopicPartition, int]:
         """The next offset to apply of every partition that runs and has started."""
         return {run.lease.tp: run.next for run in self._runs.values() if run.next is not None and not run.task.done()}
+
+    def tell(self) -> None:
+        """Every partition says how far it is."""
+        for run in self._runs.values():
+            run.tell()
 
     def assigned(self, leases: Collection[Lease]) -> None:
         for lease in leases:

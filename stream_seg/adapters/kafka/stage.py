@@ -200,6 +200,7 @@ class StageApp:
             if thread._consumer is not None and thread._consumer._coordinator is not None:
                 await cast("Consumer", app.consumer).in_thread(_check(thread))
             self._telemetry.turned()
+            partitions.tell()
             if time.monotonic() - looked < patience / 10:
                 continue
             looked = time.monotonic()

@@ -166,6 +166,8 @@ class CountedPartition(PartitionTelemetry):
 
     def stands(self, position: int, end: int | None) -> None:
         lag = max(0, end - position) if end is not None else 0
+        if lag and not self._newest:  # nothing was applied here yet: they wait from now on at least
+            self._newest = time.time_ns() // 1_000_000
         behind = max(0.0, time.time() - self._newest / 1000) if lag and self._newest else 0.0
         self._meters[metric.LAG].at(self.topic, self.number).set(lag)
         self._meters[metric.LAG_SECONDS].at(self.topic, self.number).set(behind)

@@ -27,6 +27,9 @@ worker to which the group gave no partition (there are more workers than partiti
 Beside these pages a watchdog ends the process with exit code 1 when records wait and nothing was applied for five
 minutes, or when the driver's heartbeats died for good.
 
+Dashboards for Grafana lie in `deploy/grafana/`, rules and alerts for Prometheus in `deploy/prometheus/`; each alert has
+its [runbook](runbooks/README.md).
+
 Every series bears the label `stage` (`ingest`, `label`, `learn`) besides those named here, and none ever a customer's
 id. How many series one process can have at most: *P* partitions it owns, *S* segments it has met (beyond
 {MOST_SEGMENTS} they share the label `other`), *T* tiers with `all`, *F* features as the model sees them. With 4
