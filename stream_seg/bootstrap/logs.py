@@ -44,8 +44,7 @@ class Lines(logging.Handler):
         try:
             self._lines.put_nowait(self.format(record))
         except queue.Full:
-            with self._dropping:
-                self._dropped += 1
+            self._count(1)
         except Exception:  # noqa: BLE001  # as logging does: what cannot be formatted must not stop who said it
             self.handleError(record)
 
@@ -60,20 +59,23 @@ class Lines(logging.Handler):
 
     def _write_all(self) -> None:
         while (line := self._lines.get()) is not None:
-            self._write(line)
-            with self._dropping:
-                dropped, self._dropped = self._dropped, 0
-            if dropped:
-                self._write(self.format(_lost(dropped)))
+            if not self._write(line):  # nobody is there any more; this one is lost as well
+                self._count(1)
+            elif (dropped := self._dropped) and self._write(self.format(_lost(dropped))):
+                self._count(-dropped)
 
-    def _write(self, line: str) -> None:
+    def _write(self, line: str) -> bool:
         left = memoryview(f"{line}\n".encode(errors="backslashreplace"))
         try:
             while left:
                 left = left[os.write(self._descriptor, left) :]
         except OSError:
-            with self._dropping:  # nobody is there any more; this one is lost as well
-                self._dropped += 1
+            return False
+        return True
+
+    def _count(self, more: int) -> None:
+        with self._dropping:
+            self._dropped += more
 
 
 def _lost(lines: int) -> logging.LogRecord:

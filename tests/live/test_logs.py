@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -58,6 +59,25 @@ def test_who_logs_into_a_full_pipe_goes_on_and_what_was_dropped_is_told_later() 
     assert said[0] == "line 0"
     assert said[1] == f"{1_000 - (len(said) - 1)} log lines were dropped: standard error was not read"
     assert len(said) <= 1 + 1 + 10
+
+
+def test_what_was_lost_while_nobody_was_there_is_counted_once() -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    lines = Lines(theirs)
+    logger = logging.Logger("test")  # noqa: LOG001 — of its own: nothing of it stays
+    logger.addHandler(lines)
+    for number in range(3):
+        logger.warning("line %d", number)
+    while lines._dropped < 3:
+        time.sleep(0.01)
+    again, theirs_again = os.pipe()
+    os.dup2(theirs_again, theirs)  # somebody reads again
+    logger.warning("line 3")
+    lines.close()
+    assert os.read(again, SMALL) == b"line 3\n3 log lines were dropped: standard error was not read\n"
+    for end in (theirs, theirs_again, again):
+        os.close(end)
 
 
 def test_a_line_has_its_time_level_stage_logger_message_error_and_alarm() -> None:
