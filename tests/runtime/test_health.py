@@ -100,7 +100,7 @@ def test_many_who_scrape_and_many_who_never_finish_asking_do_not_keep_others_fro
 
 def test_a_port_that_is_taken_is_told_by_name(telemetry: PrometheusTelemetry, served: tuple[int, Health]) -> None:
     port, _ = served
-    for listen in (lambda: check_free("127.0.0.1", port - 1, 2), lambda: serve(telemetry, "127.0.0.1", port)):
+    for listen in (lambda: check_free("127.0.0.1", port, 2), lambda: serve(telemetry, "127.0.0.1", port)):
         with pytest.raises(ConfigError, match=rf"run.metrics_port: cannot listen on 127.0.0.1:{port} .*in use"):
             listen()
     with pytest.raises(ConfigError, match=r"run\.metrics_port: cannot listen on nowhere\.invalid"):
