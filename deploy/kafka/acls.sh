@@ -1,0 +1,49 @@
+#!/bin/sh
+# The least rights in Kafka of each stage, and of who asks and puts in force.
+#
+#     deploy/kafka/acls.sh kafka:9092 shop "web.tracks app.tracks" --command-config admin.properties
+#
+# broker, the segmentation's name, the topics that INGEST reads ("" for none), then whatever kafka-acls.sh takes.
+# Principals are <name>-ingest, <name>-label, <name>-learn and <name>-operator. Topics are made by who may create them.
+set -eu
+broker=$1 name=$2 inputs=$3
+shift 3
+
+allow() { # principal, operations, topics
+    user=$1 operations=$2 topics=$3
+    shift 3
+    for operation in $operations; do set -- "$@" --operation "$operation"; done
+    for topic in $topics; do set -- "$@" --topic "$topic"; done
+    kafka-acls.sh --bootstrap-server "$broker" "$@" --add --allow-principal "User:$user"
+}
+group() { # principal, its consumer group
+    user=$1 group=$2
+    shift 2
+    kafka-acls.sh --bootstrap-server "$broker" "$@" --add --allow-principal "User:$user" --operation Read --group "$group"
+}
+ours() { # logical names
+    for topic in "$@"; do printf '%s.%s.v1 ' "$name" "$topic"; done
+}
+
+if [ -n "$inputs" ]; then
+    allow "$name-ingest" "Read" "$inputs" "$@"
+    allow "$name-ingest" "Read" "$(ours samples activations)" "$@"
+    allow "$name-ingest" "Read Write DescribeConfigs" "$(ours events)" "$@"
+    allow "$name-ingest" "Write" "$(ours dead-letters late-events)" "$@"
+    group "$name-ingest" "$name-ingest" "$@"
+fi
+
+allow "$name-label" "Read Write DescribeConfigs" "$(ours events samples)" "$@"
+allow "$name-label" "Read" "$(ours activations)" "$@"
+allow "$name-label" "Write" "$(ours segment-changes customer-segments dead-letters late-events)" "$@"
+group "$name-label" "$name-label" "$@"
+
+allow "$name-learn" "Read Write DescribeConfigs" "$(ours events samples)" "$@"
+allow "$name-learn" "Read Write" "$(ours activations)" "$@"
+allow "$name-learn" "Write" "$(ours models segment-definitions drift-metrics learn-progress trainings dead-letters)" "$@"
+group "$name-learn" "$name-learn" "$@"
+
+# `apply`, `model`, `segments`, `doctor`: reads everything, writes into the two logs.
+allow "$name-operator" "Read DescribeConfigs" "$(ours segment-changes customer-segments models activations trainings \
+    segment-definitions drift-metrics dead-letters late-events learn-progress)" "$@"
+allow "$name-operator" "Read Write DescribeConfigs" "$(ours events samples)" "$@"
