@@ -56,7 +56,7 @@ def test_ready_is_who_was_assigned_has_recovered_and_reaches_redis(
     )
     health.redis = True
     part = telemetry.partition("shop.events.v1", 2)
-    telemetry.rebalanced(1)
+    telemetry.rebalanced()
     assert get(port, "readyz") == (503, "shop.events.v1 partition 2 reads its state\n")
     part.opened()
     assert get(port, "readyz") == (200, "ok\n")
@@ -110,13 +110,29 @@ def test_a_port_that_is_taken_is_told_by_name(telemetry: PrometheusTelemetry, se
 def test_what_a_partition_showed_goes_with_it(telemetry: PrometheusTelemetry) -> None:
     part = telemetry.partition("shop.events.v1", 2)
     part.stands(5, 12)
-    part.outbox(3, 1.5)
+    part.outbox(3, time.monotonic())
     series = {"stage": "label", "topic": "shop.events.v1", "partition": "2"}
     assert telemetry.meters.registry.get_sample_value("stream_seg_consumer_lag_records", series) == 7
     part.closed()
     assert telemetry.meters.registry.get_sample_value("stream_seg_consumer_lag_records", series) is None
     outbox = {"stage": "label", "partition": "2"}
     assert telemetry.meters.registry.get_sample_value("stream_seg_outbox_messages", outbox) is None
+
+
+def test_what_waits_grows_older_while_nothing_is_done(telemetry: PrometheusTelemetry) -> None:
+    part = telemetry.partition("shop.events.v1", 2)
+    age = "stream_seg_outbox_oldest_seconds", {"stage": "label", "partition": "2"}
+    part.outbox(3, time.monotonic() - 40)
+    before = telemetry.meters.registry.get_sample_value(*age)
+    assert before is not None
+    assert before >= 40
+    part.stands(5, 12)  # what a shell says each second, whatever its work hangs on
+    after = telemetry.meters.registry.get_sample_value(*age)
+    assert after is not None
+    assert after > before
+    part.outbox(0, None)
+    part.stands(12, 12)
+    assert telemetry.meters.registry.get_sample_value(*age) == 0
 
 
 def test_segments_without_end_share_a_label(telemetry: PrometheusTelemetry) -> None:

@@ -57,10 +57,10 @@ class PrometheusTelemetry(Telemetry):
             self.assigned[key] = CountedPartition(self, topic, partition)
         return self.assigned[key]
 
-    def rebalanced(self, partitions: int) -> None:
+    def rebalanced(self) -> None:
         self.joined = True
         self.meters[metric.REBALANCES].at().inc()
-        self.meters[metric.PARTITIONS].at().set(partitions)
+        self.counted()
 
     def turned(self) -> None:
         self.turned_at = time.monotonic()
@@ -83,7 +83,7 @@ class PrometheusTelemetry(Telemetry):
         self.meters[metric.ALARMS].at().inc()
 
     def counted(self) -> None:
-        """Says anew how many partitions are open, and how many stopped."""
+        """Says anew how many partitions there are, how many are open, and how many stopped."""
         parts = self.assigned.values()
         self.meters[metric.PARTITIONS].at().set(len(parts))
         self.meters[metric.PARTITIONS_OPEN].at().set(sum(part.open for part in parts))
@@ -113,9 +113,9 @@ class CountedPartition(PartitionTelemetry):
         self.topic, self.number = topic, partition
         self.open = self.halted = False
         self.clock = 0  # ms; 0: not known
-        self._newest = 0
+        self._newest = 0  # ms
+        self._waits_since: float | None = None  # monotonic
         self._seen: LabelFacts | None = None
-        self._moves: Moves = Moves()
         self._findings: dict[str, Sequence[Finding]] = {}
 
     # --- its life
@@ -168,17 +168,26 @@ class CountedPartition(PartitionTelemetry):
         lag = max(0, end - position) if end is not None else 0
         if lag and not self._newest:  # nothing was applied here yet: they wait from now on at least
             self._newest = time.time_ns() // 1_000_000
-        behind = max(0.0, time.time() - self._newest / 1000) if lag and self._newest else 0.0
+        behind = max(0.0, time.time() - self._newest / 1000) if lag else 0.0
         self._meters[metric.LAG].at(self.topic, self.number).set(lag)
         self._meters[metric.LAG_SECONDS].at(self.topic, self.number).set(behind)
+        self._age()
+
+    def _age(self) -> None:
+        """What grows by itself while nothing is done: a partition that is stuck must not look as it did before."""
+        if self._waits_since is not None:
+            self._meters[metric.OUTBOX_AGE].at(self.number).set(time.monotonic() - self._waits_since)
+        if self.clock:
+            self._meters[metric.CLOCK_LAG].at(self.number).set(max(0.0, time.time() - self.clock / 1000))
 
     def spent(self, phases: Mapping[str, float]) -> None:
         for phase, seconds in phases.items():
             self._meters[metric.PHASE_SECONDS].at(phase).inc(seconds)
 
-    def outbox(self, messages: int, oldest: float) -> None:
+    def outbox(self, messages: int, since: float | None) -> None:
         self._meters[metric.OUTBOX].at(self.number).set(messages)
-        self._meters[metric.OUTBOX_AGE].at(self.number).set(oldest)
+        self._waits_since = since
+        self._meters[metric.OUTBOX_AGE].at(self.number).set(0.0 if since is None else time.monotonic() - since)
 
     # --- what it says of itself
 
@@ -201,8 +210,7 @@ class CountedPartition(PartitionTelemetry):
         meters[metric.CACHE].at("miss").inc(max(0, facts.missed - before.missed))
         meters[metric.AT_HAND].at(self.number).set(facts.at_hand)
         self.clock = facts.clock
-        if facts.clock:
-            meters[metric.CLOCK_LAG].at(self.number).set(max(0.0, time.time() - facts.clock / 1000))
+        self._age()
         self._moved(facts.moves, before.moves)
         for within in ("1d", "7d"):
             meters[metric.RETURNS].at(within).inc(max(0, facts.returns[within] - before.returns[within]))
