@@ -13,6 +13,7 @@ from stream_seg.adapters.kafka.inspection import cluster_facts, newest_append
 from stream_seg.adapters.kafka.topics import topic_name, topics
 from stream_seg.adapters.prometheus.serving import check_free
 from stream_seg.adapters.redis.server import clock_reading, server_facts
+from stream_seg.bootstrap.backfilling import Folded, run_backfill
 from stream_seg.bootstrap.connect import broker_of, now
 from stream_seg.bootstrap.definition import begin, put_in_force
 from stream_seg.bootstrap.demo import feed_demo, run_demo
@@ -84,13 +85,21 @@ def _run(config: Config, stages: Sequence[Stage], workers: int, *, embedded: boo
     ).run()
 
 
-def apply(config: Config, *, why: str, who: str, dry_run: bool, wait: float) -> dict[str, Any]:
+def apply(
+    config: Config, *, why: str, who: str, dry_run: bool, wait: float, backfilled: bool = False
+) -> dict[str, Any]:
     """Puts the definition in force: one activation into every partition of the log.
 
-    A changed one is numbered by LEARN, whose answer is waited for, `wait` seconds at most.
+    A changed one is numbered by LEARN, whose answer is waited for, `wait` seconds at most. `backfilled`: its new
+    features begin with what `backfill` has computed.
     Returns ``{activation, feature_set_version, changes: [text], customers, dry_run}``.
     """
-    return asyncio.run(put_in_force(config, why=why, who=who, dry_run=dry_run, wait=wait))
+    return asyncio.run(put_in_force(config, why=why, who=who, dry_run=dry_run, wait=wait, backfilled=backfilled))
+
+
+def backfill(config: Config, partitions: Sequence[int], tell: Tell) -> list[Folded]:
+    """New features out of the retained log, beside the workers; see `run_backfill` for what is refused."""
+    return run_backfill(config, partitions, tell)
 
 
 def replay(

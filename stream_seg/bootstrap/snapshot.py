@@ -11,7 +11,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Literal, TypedDict
+from typing import BinaryIO, TypedDict
 
 import msgspec
 
@@ -23,13 +23,13 @@ from stream_seg.bootstrap.resting import check_resting
 from stream_seg.config import Config
 from stream_seg.errors import Damaged, Stop
 from stream_seg.pipeline.owner import GUARD, check_guard
-from stream_seg.ports import Slot
+from stream_seg.ports import Slot, Stage
 from stream_seg.wire.timestamps import rfc3339
 
 MAGIC = b"stream_seg snapshot\n"
 FORMAT = 1
 LARGEST = 1 << 30  # bytes of one piece: more is a damaged length
-LOGS: dict[Literal["label", "learn"], str] = {"label": "events", "learn": "samples"}
+LOGS: dict[Stage, str] = {"label": "events", "learn": "samples"}
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -38,13 +38,13 @@ class Header(msgspec.Struct, frozen=True):
     format: int
     name: str
     created: str
-    slots: list[tuple[Literal["label", "learn"], int]]
+    slots: list[tuple[Stage, int]]
 
 
 class Beginning(msgspec.Struct, frozen=True, tag="slot", array_like=True):
     """The pieces of this slot follow."""
 
-    stage: Literal["label", "learn"]
+    stage: Stage
     partition: int
 
 

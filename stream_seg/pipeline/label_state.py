@@ -34,6 +34,7 @@ class LabelState(msgspec.Struct, array_like=True):
     ended    bounded input is over
     latest   greatest event time
     restarting everybody begins again at the clock: their features are read at other instants from here on
+    filling  offset of the activation whose new features everybody is given now (`stream_seg.pipeline.filling`); 0: none
     """
 
     offset: int = 0
@@ -49,6 +50,7 @@ class LabelState(msgspec.Struct, array_like=True):
     rejected: int = 0
     latest: int = 0
     restarting: bool = False
+    filling: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode
