@@ -78,6 +78,10 @@ async def _examine(config: Config) -> list[Finding]:
         return found + await _look_at_work(config)
     except StreamSegError as error:
         return [*found, Finding("work", "fail", str(error), "see whether Kafka and Redis are well, and look again")]
+    except msgspec.MsgspecError as error:
+        detail = f"what stages keep in Redis is damaged, or a newer version wrote it: {error}"
+        remedy = "ask with the version of the workers; else restore or rebuild, as docs/operating.md says"
+        return [*found, Finding("work", "fail", detail, remedy, config.redis.url)]
 
 
 async def _look_at_kafka(config: Config) -> list[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ def test_topics_are_created_once_and_then_the_doctor_has_nothing_to_say_about_th
         config = config_for(tmp_path, kafka.bootstrap, redis.url)
         before = asked(["doctor", "-c", config], capsys, 3)
         assert "there is no such topic" in {one["detail"] for one in before["findings"]}
+        assert "work" not in {one["check"] for one in before["findings"]}  # said already
 
         planned = asked(["topics", "create", "-c", config, "--dry-run"], capsys, 0)
         made = asked(["topics", "create", "-c", config], capsys, 0)
@@ -54,6 +56,19 @@ def test_topics_are_created_once_and_then_the_doctor_has_nothing_to_say_about_th
         assert {"configuration", "kafka", "topics", "redis", "redis eviction", "clock kafka", "clock redis"} <= {
             *checks
         }
+
+
+def test_state_that_cannot_be_read_is_a_finding(
+    kafka: KafkaServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with RedisServer(maxmemory="64mb") as redis:
+        config = config_for(tmp_path, kafka.bootstrap, redis.url)
+        (name,) = re.findall(r"^name: (\S+)", Path(config).read_text(), re.MULTILINE)
+        asked(["topics", "create", "-c", config], capsys, 0)
+        redis.command("HSET", f"{name}:{{label-1}}:meta", "state", "no state", "guard", "id:3:murmur2")
+        (found,) = [one for one in asked(["doctor", "-c", config], capsys, 3)["findings"] if one["status"] != "ok"]
+        assert (found["check"], found["place"]) == ("work", redis.url)
+        assert "is damaged" in found["detail"]
 
 
 def test_a_product_topic_that_is_not_there_is_a_finding_of_its_own(
