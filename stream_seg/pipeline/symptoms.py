@@ -14,7 +14,7 @@ from stream_seg.core.activation import Activation
 from stream_seg.core.definition import DAY, MINUTE, SECOND
 from stream_seg.errors import Stop
 from stream_seg.pipeline import label_state, learn_state
-from stream_seg.pipeline.diagnosis import Finding, Status, runbook
+from stream_seg.pipeline.diagnosis import Finding, runbook
 from stream_seg.pipeline.owner import start_of
 from stream_seg.pipeline.status import OFFSET_IN, StoredPartition, drift_status, model_status
 
@@ -90,9 +90,7 @@ def _workers(facts: StageFacts) -> Finding:
         return Finding(check, "ok", f"{facts.workers} in the group", place=facts.group)
     if not facts.behind and not any(part.meta or part.log.committed is not None for part in facts.partitions):
         return Finding(check, "ok", "none yet, and nothing to do", place=facts.group)
-    # Without LEARN labels go on by the version in force; without the others they stand.
-    status: Status = "warn" if facts.stage == "learn" else "fail"
-    return Finding(check, status, "nobody is in the group", facts.start, facts.group, runbook("process-down"))
+    return Finding(check, "fail", "nobody is in the group", facts.start, facts.group, runbook("stage-missing"))
 
 
 def _lag(facts: StageFacts) -> Finding:

@@ -149,6 +149,8 @@ def test_it_is_told_beyond_the_number_of_its_alert_as_gravely_and_with_its_page(
 
 BY_KIND = [
     ("StreamSegMovementsNotPublished", outbox_finding(facts(part()), [Seen(part(), messages=9, stood=True)], 10)),
+    ("StreamSegStageMissing", named("label workers", stage_findings(facts(part(), workers=0)))),
+    ("StreamSegStageMissing", named("learn workers", stage_findings(facts(part("learn"), workers=0)))),
     ("StreamSegProcessDown", page_finding("a:1", None)),
     ("StreamSegProcessDown", page_finding("a:1", (503, f"{TURNED_NOT} 61 s\n"))),
     ("StreamSegRedisDown", page_finding("a:1", (503, f"{NO_REDIS}: no\n"))),
