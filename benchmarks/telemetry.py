@@ -44,7 +44,7 @@ def counting() -> dict[str, float]:
     telemetry = PrometheusTelemetry("label")
     part = telemetry.partition("bench.events.v1", 0)
     part.opened()
-    model = InForceFacts("all", 3, 0, {n: f"segment {n}" for n in range(6)})
+    model = InForceFacts("all", 3, 3, 0, {n: f"segment {n}" for n in range(6)})
     messages = [Message("segment-changes", b"c", b""), Message("customer-segments", b"c", b"")] * (BATCH // 10)
     moves = Moves()
     began = time.process_time()

@@ -19,7 +19,7 @@ from stream_seg.config import Config
 from stream_seg.core.activation import Activation, Fill
 from stream_seg.core.definition import Definition, feature_set_version
 from stream_seg.errors import Stop
-from stream_seg.pipeline.label_state import Memory
+from stream_seg.pipeline.label_state import newest
 from stream_seg.ports import Message, Slot
 from stream_seg.wire.control import ACTIVATE, Apply, control
 from stream_seg.wire.timestamps import rfc3339
@@ -42,26 +42,27 @@ async def _begin(config: Config, *, who: str, why: str) -> str | None:
             f"Redis holds nothing of {config.definition.name!r}, and its logs have forgotten what was in force. Look "
             "first whether redis.url is right; `stream-seg apply` begins again with what the logs still hold"
         )
-    changes = differences(current.definition, config.definition)
-    try:
-        changes += await _other_sources(config)
-    except Stop as missing:  # no reason to keep the other stages from running
-        changes.append(str(missing))
+    changes = await changes_of(config, current)
     if changes:
         said = "; ".join(changes)
         return f"{config.path} differs from what is in force ({said}); the log decides. `stream-seg apply` changes it"
     return None
 
 
+async def changes_of(config: Config, current: Activation) -> list[str]:
+    """How the file differs from what is in force, in words."""
+    changes = differences(current.definition, config.definition)
+    try:
+        return changes + await _other_sources(config)
+    except Stop as missing:  # no reason to keep the other stages from running
+        return [*changes, str(missing)]
+
+
 async def in_force(config: Config) -> Activation | None:
     """The newest activation that any events partition follows; None where no worker ever ran."""
     inspection = RedisInspection(config.redis.connection_url, config.definition.name)
     try:
-        found = []
-        for partition in range(await partitions(config, EVENTS)):
-            meta = await inspection.meta(Slot("label", partition))
-            found += list(Memory(meta, 0).activations) if meta else []
-        return max(found, key=lambda activation: activation.number, default=None)
+        return newest([await inspection.meta(Slot("label", p)) for p in range(await partitions(config, EVENTS))])
     finally:
         await inspection.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -62,6 +62,12 @@ _decode_uses = msgspec.json.Decoder(list[InUse]).decode
 def offset_in(meta: Mapping[str, bytes]) -> int:
     """The applied offset of a slot."""
     return _decode(meta[STATE]).offset
+
+
+def newest(metas: Iterable[Mapping[str, bytes]]) -> Activation | None:
+    """The newest activation that any of several slots follows; None where no worker ever ran."""
+    found = [activation for meta in metas if meta for activation in Memory(meta, 0).activations]
+    return max(found, key=lambda activation: activation.number, default=None)
 
 
 class Memory:

@@ -90,6 +90,7 @@ def test_the_stages_and_the_queries_work_with_their_rights_and_use_every_one(
     doctor = stack.command("doctor", "--config", reader)
     doctor.process.wait(120)
     assert doctor.says("redis", "answers"), doctor.output()
+    assert doctor.says("label outbox"), doctor.output()  # it could look at what stages keep
 
     with Redis.from_url(address(guarded, "admin")) as admin:
         used = {name.removeprefix("cmdstat_") for name in admin.info("commandstats")}
