@@ -57,8 +57,14 @@ def test_a_backfilled_feature_is_learned_without_waiting_for_its_window(stack_of
     assert "was not backfilled for this file's features" in refused["error"]["message"]
     assert [one["behind"] for one in folded["partitions"]] == [0] * stack.partitions
     assert "feature days is new: it knows what the log holds, since 2023-11-1" in done["changes"][0]
-    check(stack)
+    published = check(stack)["segment-changes"]
     check_learning(stack)
+    # What somebody else makes of the log alone is the same; it has new features in it by now.
+    out = stack.directory / "replayed"
+    told(stack, "replay", stack.topic("events"), "--format", "kafka", "--out", str(out), "--config", str(file))
+    again = [json.loads(line) for line in (out / "movements.ndjson").read_text().splitlines()]
+    bare = {m["id"]: {name: v for name, v in m.items() if name not in {"decided_at", "origin"}} for m in again}
+    assert bare == {m["id"]: m for m in published.values()}
     in_force = [activation(r) for r in stack.read("events") if kind_of(r) == "activate" and r.partition == 0]
     after = next(a for a in in_force if a.model is not None and "days" in a.model.columns)
     assert after.at < START + (CHANGED_ON + 3) * DAY  # its window is three days
