@@ -6,11 +6,13 @@ import time
 from functools import partial
 
 from stream_seg.adapters.embedded.idempotence import teach_init_producer_id
-from stream_seg.adapters.kafka.connection import Broker
+from stream_seg.adapters.kafka.connection import Broker, calm
 from stream_seg.adapters.kafka.producer import Producer
-from stream_seg.adapters.kafka.topics import topic_name
+from stream_seg.adapters.kafka.topics import group_name, topic_name
 from stream_seg.adapters.redis.slots import RedisSlots
 from stream_seg.config import Config, KafkaSettings
+from stream_seg.errors import ConfigError
+from stream_seg.telemetry import Telemetry, Traces
 
 
 def broker_of(kafka: KafkaSettings) -> Broker:
@@ -27,6 +29,22 @@ def producer_of(config: Config) -> Producer:
 def slots_of(config: Config) -> RedisSlots:
     """The segmentation's slots."""
     return RedisSlots(config.redis.connection_url, config.definition.name)
+
+
+def traces_of(config: Config, stage: str, telemetry: Telemetry) -> Traces:
+    """Who reports the spans of a stage: nobody, unless `run.traces` names a collector. LEARN has none.
+
+    Raises `ConfigError` where the extra is not installed.
+    """
+    if config.run.traces is None or stage == "learn":
+        return Traces()
+    try:
+        from stream_seg.adapters.traces.otlp import OtlpTraces  # noqa: PLC0415  # an extra, and 20 MB
+    except ModuleNotFoundError as error:
+        raise ConfigError([f"run.traces: {error}; pip install 'stream_seg[traces]', or take the line out"]) from error
+    calm(60.0, ("opentelemetry.exporter.otlp.proto.http.trace_exporter",))  # each try that fails is a line
+    service = group_name(config.definition.name, stage)
+    return OtlpTraces(config.run.traces, service, config.run.traces_headers, telemetry)
 
 
 def now() -> int:

@@ -22,12 +22,14 @@ from stream_seg.wire.dead_letters import dead_letter
 from stream_seg.wire.decode import Decoder
 from stream_seg.wire.rejections import rejection
 from stream_seg.wire.timestamps import in_future
+from stream_seg.wire.traces import TRACEPARENT, sampled
 
 
 class Intake:
     """Takes records in under the rules in force; made anew when they change.
 
     known  the customers at hand: they are at home here, whatever their ids hash to
+    traced the events of the run that belong to recorded traces: offset -> context
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Intake:
         self.memory = memory
         self.settings = settings
         self.known = known
+        self.traced: dict[int, bytes] = {}
         definition = engine.activation.definition
         self.rules, self.max_skew = definition.input, definition.max_skew
         # What INGEST or a feeder wrote is Segment-spec JSON by now: a mapping is for what producers write here.
@@ -48,6 +51,7 @@ class Intake:
         state, clocks = self.memory.state, np.empty(len(records), np.int64)
         ours: list[int] = []
         start = 0
+        self.traced.clear()
         for i, record in control.with_headers(records):
             clocks[start:i] = self._pass(records[start:i])
             self._pass([record])
@@ -77,6 +81,7 @@ class Intake:
 
     def _is_event(self, record: Record) -> bool:
         """Takes the headers of our own: control records move the clock, and a source's record counts once."""
+        context = None
         for name, value in record.headers:
             if name == control.HEADER:
                 if value.decode() == control.PROGRESS:
@@ -86,6 +91,10 @@ class Intake:
             if name == control.SOURCE and self.memory.taken(value.decode()):
                 self.memory.state.duplicates += 1
                 return False
+            if name == TRACEPARENT:
+                context = sampled(value)
+        if context is not None:
+            self.traced[record.offset] = context
         return True
 
     def _witnessed(self, through: int, record: Record) -> int:
