@@ -39,7 +39,7 @@ def traces_of(config: Config, stage: str, telemetry: Telemetry) -> Traces:
     if config.run.traces is None or stage == "learn":
         return Traces()
     try:
-        from stream_seg.adapters.traces.otlp import OtlpTraces  # noqa: PLC0415  # an extra, and 20 MB
+        from stream_seg.adapters.traces.otlp import OtlpTraces  # noqa: PLC0415  # an extra
     except ModuleNotFoundError as error:
         raise ConfigError([f"run.traces: {error}; pip install 'stream_seg[traces]', or take the line out"]) from error
     calm(60.0, ("opentelemetry.exporter.otlp.proto.http.trace_exporter",))  # each try that fails is a line
