@@ -162,13 +162,13 @@ async def _run(config: Config, stage: str, *, embedded: bool) -> NoReturn:
         broker_of(config.kafka),
         batch=BatchSettings(max_batch=config.run.max_batch, long_poll_ms=EMBEDDED_POLL_MS if embedded else 500),
     )
+    counting = PrometheusTelemetry(stage) if config.run.metrics_port else None
+    telemetry = counting or Telemetry()
+    traces = traces_of(config, stage, telemetry)
     # What is loaded by now stays for good; the collector must not look through it again and again.
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GARBAGE)
-    counting = PrometheusTelemetry(stage) if config.run.metrics_port else None
-    telemetry = counting or Telemetry()
-    traces = traces_of(config, stage, telemetry)
     handlers = (
         IngestHandlers(config, telemetry, traces, embedded=embedded)
         if stage == "ingest"
