@@ -13,7 +13,7 @@ from stream_seg.adapters.kafka.inspection import cluster_facts, newest_append
 from stream_seg.adapters.kafka.topics import topic_name, topics
 from stream_seg.adapters.prometheus.serving import check_free
 from stream_seg.adapters.redis.server import clock_reading, server_facts
-from stream_seg.bootstrap.connect import broker_of, now
+from stream_seg.bootstrap.connect import broker_of, check_traces, now
 from stream_seg.bootstrap.definition import begin, put_in_force
 from stream_seg.bootstrap.demo import feed_demo, run_demo
 from stream_seg.bootstrap.logs import logs
@@ -70,6 +70,7 @@ def run(config: Config, stages: Sequence[Stage], workers: int, *, embedded: bool
 def _run(config: Config, stages: Sequence[Stage], workers: int, *, embedded: bool) -> None:
     if config.run.metrics_port:
         check_free(config.run.bind, config.run.metrics_port, len(stages) * workers)
+    check_traces(config)
     note = begin(config, who="run", why="first run")
     if note:
         say(note)

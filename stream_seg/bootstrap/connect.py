@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from importlib import import_module
 
 from stream_seg.adapters.embedded.idempotence import teach_init_producer_id
 from stream_seg.adapters.kafka.connection import Broker, calm
@@ -31,17 +32,23 @@ def slots_of(config: Config) -> RedisSlots:
     return RedisSlots(config.redis.connection_url, config.definition.name)
 
 
-def traces_of(config: Config, stage: str, telemetry: Telemetry) -> Traces:
-    """Who reports the spans of a stage: nobody, unless `run.traces` names a collector. LEARN has none.
-
-    Raises `ConfigError` where the extra is not installed.
-    """
-    if config.run.traces is None or stage == "learn":
-        return Traces()
+def check_traces(config: Config) -> None:
+    """Raises `ConfigError` where `run.traces` asks for an extra that is not installed."""
+    if config.run.traces is None:
+        return
     try:
-        from stream_seg.adapters.traces.otlp import OtlpTraces  # noqa: PLC0415  # an extra
+        import_module("stream_seg.adapters.traces.otlp")
     except ModuleNotFoundError as error:
         raise ConfigError([f"run.traces: {error}; pip install 'stream_seg[traces]', or take the line out"]) from error
+
+
+def traces_of(config: Config, stage: str, telemetry: Telemetry) -> Traces:
+    """Who reports the spans of a stage: nobody, unless `run.traces` names a collector. LEARN has none."""
+    if config.run.traces is None or stage == "learn":
+        return Traces()
+    check_traces(config)
+    from stream_seg.adapters.traces.otlp import OtlpTraces  # noqa: PLC0415  # an extra
+
     calm(60.0, ("opentelemetry.exporter.otlp.proto.http.trace_exporter",))  # each try that fails is a line
     service = group_name(config.definition.name, stage)
     return OtlpTraces(config.run.traces, service, config.run.traces_headers, telemetry)

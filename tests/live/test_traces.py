@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 TRACEPARENT = "traceparent"
 BLOCKED = "import sys; sys.modules['opentelemetry'] = None; from stream_seg.bootstrap.worker import main; main()"
+BLOCKED_RUN = "import sys; sys.modules['opentelemetry'] = None; from stream_seg.cli import main; main()"
 
 
 def recorded() -> str:
@@ -171,10 +172,11 @@ def test_without_the_extra_a_worker_says_what_to_install_and_off_it_does_not_nee
     stack = stack_of(f"input: {{clock: append}}\n{FEATURES}", partitions=1)
     stack.activate(model_in_force(stack.config))
     on = stack.write(f"input: {{clock: append}}\n{FEATURES}run: {{traces: 'http://127.0.0.1:4318'}}\n", "on.yaml")
-    refused = stack._launch([sys.executable, "-c", BLOCKED, "label", str(on)])
-    stack.until(lambda: refused.code is not None, "it ends")
-    assert refused.code == 2
-    assert refused.says("run.traces:", "opentelemetry", "pip install 'stream_seg[traces]'")
+    for command in ([BLOCKED, "label", str(on)], [BLOCKED_RUN, "run", "--stages", "label", "--config", str(on)]):
+        refused = stack._launch([sys.executable, "-c", *command])
+        stack.until(lambda: refused.code is not None, "it ends")  # noqa: B023 — in this round
+        assert refused.code == 2
+        assert refused.says("run.traces:", "opentelemetry", "pip install 'stream_seg[traces]'")
 
     off = stack._launch([sys.executable, "-c", BLOCKED, "label", str(stack.file)])
     context = recorded()
