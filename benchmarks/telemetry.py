@@ -44,7 +44,7 @@ def counting() -> dict[str, float]:
     telemetry = PrometheusTelemetry("label")
     part = telemetry.partition("bench.events.v1", 0)
     part.opened()
-    model = InForceFacts("all", 3, 0, {n: f"segment {n}" for n in range(6)})
+    model = InForceFacts("all", 3, 3, 0, {n: f"segment {n}" for n in range(6)})
     messages = [Message("segment-changes", b"c", b""), Message("customer-segments", b"c", b"")] * (BATCH // 10)
     moves = Moves()
     began = time.process_time()
@@ -55,7 +55,7 @@ def counting() -> dict[str, float]:
         telemetry.published(messages)
         part.applied(BATCH, 0.06, 1_700_000_000_000, 1_700_000_000_500)
         part.spent(dict.fromkeys(PHASES, 0.01))
-        part.outbox(10, 0.0)
+        part.outbox(10, None)
         moves[("all", i % 6, (i + 1) % 6, "event")] += BATCH // 10
         part.facts(LabelFacts(BATCH * i, i, i, i, i, moves, Counter(), 5_000, BATCH * i, i, [model]))
         part.stands(BATCH * i, BATCH * i + 5)

@@ -18,6 +18,7 @@ effect           does                                                        res
 `Committed`      the group's committed offset, the log's first and next      `LogRange`
 `Passed`         waits until LEARN is done with everything up to an instant  ``None``
 `Ahead`          looks further on in a log for its first activation          ``Record | None``
+`Again`          reads a piece of a log that was read before                 ``Sequence[Record]``
 ===============  ==========================================================  ==========================
 """
 
@@ -75,10 +76,16 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
     barrier: bool = False
 
 
-class Slot(NamedTuple):
-    """The state of one Kafka partition of one stage; in Redis all its keys share one hash slot."""
+Stage: TypeAlias = Literal["label", "learn", "fill"]
 
-    stage: Literal["label", "learn"]
+
+class Slot(NamedTuple):
+    """The state of one Kafka partition of one stage; in Redis all its keys share one hash slot.
+
+    ``fill`` is beside ``label`` while a new feature is backfilled (`stream_seg.pipeline.filling`).
+    """
+
+    stage: Stage
     partition: int
 
 
@@ -258,7 +265,17 @@ class Ahead:
     offset: int
 
 
-Effect: TypeAlias = Claim | Load | Write | ReadOutbox | Trim | Publish | Commit | Committed | Passed | Ahead
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Reads records from `offset` on, before `until`, as many as come at once; none: there are none left."""
+
+    topic: str
+    partition: int
+    offset: int
+    until: int
+
+
+Effect: TypeAlias = Claim | Load | Write | ReadOutbox | Trim | Publish | Commit | Committed | Passed | Ahead | Again
 T = TypeVar("T")
 # What comes back depends on the effect (table above); a Protocol per effect would not make the yield typed.
 Step: TypeAlias = Generator[Effect, Any, T]

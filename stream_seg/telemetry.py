@@ -43,8 +43,8 @@ class PartitionTelemetry:
     def spent(self, phases: Mapping[str, float]) -> None:
         """Seconds by phase of a batch, as a shell told them apart."""
 
-    def outbox(self, messages: int, oldest: float) -> None:
-        """How much waits to be published, and for how many seconds the first of it has."""
+    def outbox(self, messages: int, since: float | None) -> None:
+        """How much waits to be published, and since when (monotonic clock) its oldest entry is the oldest."""
 
     def facts(self, facts: LabelFacts | LearnFacts) -> None:
         """What the stage's work says of itself after a batch, or while nothing comes."""
@@ -57,8 +57,8 @@ class Telemetry:
         """Who hears of one partition; from its assignment on the same one for everybody."""
         return PartitionTelemetry()
 
-    def rebalanced(self, partitions: int) -> None:
-        """The group gave this process so many partitions."""
+    def rebalanced(self) -> None:
+        """The group gave out partitions; those that this process got were asked for by `partition` before."""
 
     def turned(self) -> None:
         """The event loop and the thread that polls Kafka are alive."""

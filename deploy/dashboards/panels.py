@@ -134,8 +134,8 @@ def _choice(variable: Variable) -> dashboard.QueryVariable:
         .label(variable.label)
         .datasource(SOURCE)
         .query(f"label_values({variable.metric}, {variable.of})")
-        .multi(True)  # noqa: FBT003  # the SDK's signature, here and below
-        .include_all(True)  # noqa: FBT003
+        .multi(multi=True)
+        .include_all(include_all=True)
         .all_value(".*")
         .current(VariableOption(selected=True, text=["All"], value=["$__all"]))
         .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
@@ -147,7 +147,7 @@ def _mark(mark: Mark) -> dashboard.AnnotationQuery:
         dashboard.AnnotationQuery()
         .name(mark.name)
         .datasource(SOURCE)
-        .enable(True)  # noqa: FBT003
+        .enable(enable=True)
         .icon_color(mark.color)
         .expr(mark.expr)
         .title_format(mark.title)
@@ -168,7 +168,7 @@ def _built(panel: Panel) -> Any:
         built = built.thresholds(dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps))
     if panel.runbook:
         link = dashboard.DashboardLink("Runbook").type(DashboardLinkType.LINK).url(f"{RUNBOOKS}/{panel.runbook}.md")
-        built = built.links([link.target_blank(True)])  # noqa: FBT003
+        built = built.links([link.target_blank(target_blank=True)])
     for number, query in enumerate(panel.queries):
         built = built.with_target(_target(panel, query, chr(ord("A") + number)))
     return built
@@ -183,7 +183,7 @@ def _target(panel: Panel, query: Query, ref: str) -> prometheus.Dataquery:
 
 def _series(_: Panel) -> timeseries.Panel:
     legend = common.VizLegendOptions().display_mode(LegendDisplayMode.LIST).placement(LegendPlacement.BOTTOM)
-    return timeseries.Panel().legend(legend.show_legend(True)).fill_opacity(5)  # noqa: FBT003
+    return timeseries.Panel().legend(legend.show_legend(show_legend=True)).fill_opacity(5)
 
 
 def _stacked(panel: Panel) -> timeseries.Panel:
@@ -209,4 +209,4 @@ def _table(panel: Panel) -> table.Panel:
 
 
 def _states(_: Panel) -> statetimeline.Panel:
-    return statetimeline.Panel().merge_values(True).row_height(0.8)  # noqa: FBT003
+    return statetimeline.Panel().merge_values(merge_values=True).row_height(0.8)

@@ -8,14 +8,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from stream_seg.adapters.kafka.admin import Admin
-from stream_seg.adapters.kafka.inspection import cluster_facts, newest_append
-from stream_seg.adapters.kafka.topics import topic_name, topics
 from stream_seg.adapters.prometheus.serving import check_free
-from stream_seg.adapters.redis.server import clock_reading, server_facts
-from stream_seg.bootstrap.connect import broker_of, check_traces, now
+from stream_seg.bootstrap.backfilling import Folded, run_backfill
+from stream_seg.bootstrap.connect import check_traces
 from stream_seg.bootstrap.definition import begin, put_in_force
 from stream_seg.bootstrap.demo import feed_demo, run_demo
+from stream_seg.bootstrap.examining import examine
 from stream_seg.bootstrap.logs import logs
 from stream_seg.bootstrap.offline import run_replay
 from stream_seg.bootstrap.queries import ask_customer, ask_segments, ask_who
@@ -33,17 +31,8 @@ from stream_seg.bootstrap.status import looks, wait_until_drained
 from stream_seg.bootstrap.supervisor import Supervisor
 from stream_seg.config import Config
 from stream_seg.core.views import View
-from stream_seg.errors import StreamSegError
 from stream_seg.pipeline.answers import CustomerAnswer, SegmentsAnswer, WhoAnswer
-from stream_seg.pipeline.diagnosis import (
-    Finding,
-    TopicFault,
-    append_finding,
-    clock_finding,
-    input_finding,
-    redis_findings,
-    topic_findings,
-)
+from stream_seg.pipeline.diagnosis import Finding
 from stream_seg.pipeline.status import StatusAnswer
 from stream_seg.pipeline.summary import Summary
 
@@ -85,13 +74,21 @@ def _run(config: Config, stages: Sequence[Stage], workers: int, *, embedded: boo
     ).run()
 
 
-def apply(config: Config, *, why: str, who: str, dry_run: bool, wait: float) -> dict[str, Any]:
+def apply(
+    config: Config, *, why: str, who: str, dry_run: bool, wait: float, backfilled: bool = False
+) -> dict[str, Any]:
     """Puts the definition in force: one activation into every partition of the log.
 
-    A changed one is numbered by LEARN, whose answer is waited for, `wait` seconds at most.
+    A changed one is numbered by LEARN, whose answer is waited for, `wait` seconds at most. `backfilled`: its new
+    features begin with what `backfill` has computed.
     Returns ``{activation, feature_set_version, changes: [text], customers, dry_run}``.
     """
-    return asyncio.run(put_in_force(config, why=why, who=who, dry_run=dry_run, wait=wait))
+    return asyncio.run(put_in_force(config, why=why, who=who, dry_run=dry_run, wait=wait, backfilled=backfilled))
+
+
+def backfill(config: Config, partitions: Sequence[int], tell: Tell) -> list[Folded]:
+    """New features out of the retained log, beside the workers; see `run_backfill` for what is refused."""
+    return run_backfill(config, partitions, tell)
 
 
 def replay(
@@ -170,46 +167,4 @@ def who(config: Config, view: View, limit: int) -> WhoAnswer:
 
 def doctor(config: Config) -> list[Finding]:
     """Looks at everything that `config` names and changes nothing. What cannot be reached is a finding too."""
-
-    async def look() -> list[Finding]:
-        return [*await _look_at_kafka(config), *await _look_at_redis(config)]
-
-    decided = f"{len(config.definition.features)} features, {config.definition.learning.k} segments"
-    return [Finding("configuration", "ok", f"{config.path}: {decided}"), *asyncio.run(look())]
-
-
-async def _look_at_kafka(config: Config) -> list[Finding]:
-    broker, name = broker_of(config.kafka), config.definition.name
-    try:
-        cluster = await cluster_facts(broker)
-    except StreamSegError as error:
-        return [Finding("kafka", "fail", str(error), "start it, or correct kafka.bootstrap")]
-    found = [Finding("kafka", "ok", f"{cluster.brokers} broker(s), Kafka {cluster.release}")]
-    try:
-        async with Admin(broker) as admin:
-            needed = list(topics().values())
-            faults = await admin.differences(name, needed, config.kafka.partitions)
-            found += topic_findings(
-                name, len(needed), [TopicFault(f.topic, f.key, f.found, f.needed, f.remedy) for f in faults]
-            )
-            for topic in config.input_topics:
-                facts = await admin.topic(topic)
-                found.append(input_finding(topic, facts.partitions if facts else None))
-            events = await admin.topic(topic_name(name, "events"))
-        if events is not None:
-            newest = await newest_append(broker, events.name, events.partitions)
-            found.append(append_finding(newest, now(), config.definition.max_skew))
-    except StreamSegError as error:
-        found.append(Finding("topics", "fail", str(error), "look at the broker's log"))
-    return found
-
-
-async def _look_at_redis(config: Config) -> list[Finding]:
-    url = config.redis.connection_url
-    try:
-        facts = await server_facts(url)
-        theirs, before, after = await clock_reading(url, now)
-    except StreamSegError as error:
-        return [Finding("redis", "fail", str(error), "start it, or correct redis.url")]
-    found = [Finding("redis", "ok", f"{config.redis.url} answers"), *redis_findings(facts, config.redis.memory)]
-    return [*found, clock_finding("redis", theirs, before, after, config.definition.max_skew)]
+    return examine(config)

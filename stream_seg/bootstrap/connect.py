@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 
 from stream_seg.adapters.embedded.idempotence import teach_init_producer_id
 from stream_seg.adapters.kafka.connection import Broker, calm
 from stream_seg.adapters.kafka.producer import Producer
+from stream_seg.adapters.kafka.ranges import Asked, piece
 from stream_seg.adapters.kafka.topics import group_name, topic_name
 from stream_seg.adapters.redis.slots import RedisSlots
 from stream_seg.config import Config, KafkaSettings
 from stream_seg.errors import ConfigError
+from stream_seg.ports import Record
 from stream_seg.telemetry import Telemetry, Traces
 
 
@@ -30,6 +33,11 @@ def producer_of(config: Config) -> Producer:
 def slots_of(config: Config) -> RedisSlots:
     """The segmentation's slots."""
     return RedisSlots(config.redis.connection_url, config.definition.name)
+
+
+async def piece_of(config: Config, topic: str, partition: int, offset: int, until: int) -> Sequence[Record]:
+    """Some records of a topic's partition, from `offset` on and before `until`; none: there are none left."""
+    return await piece(broker_of(config.kafka), Asked(topic, partition, offset, until))
 
 
 def check_traces(config: Config) -> None:

@@ -12,15 +12,17 @@ from stream_seg.adapters.kafka.admin import Admin
 from stream_seg.adapters.kafka.topics import topic_name
 from stream_seg.adapters.redis.inspection import RedisInspection
 from stream_seg.bootstrap import sources
+from stream_seg.bootstrap.backfilling import folded
 from stream_seg.bootstrap.connect import broker_of, now, producer_of
 from stream_seg.bootstrap.recorded import EVENTS, SAMPLES, recorded
 from stream_seg.config import Config
-from stream_seg.core.activation import Activation
+from stream_seg.core.activation import Activation, Fill
 from stream_seg.core.definition import Definition, feature_set_version
 from stream_seg.errors import Stop
-from stream_seg.pipeline.label_state import Memory
+from stream_seg.pipeline.label_state import newest
 from stream_seg.ports import Message, Slot
 from stream_seg.wire.control import ACTIVATE, Apply, control
+from stream_seg.wire.timestamps import rfc3339
 
 
 def begin(config: Config, *, who: str, why: str) -> str | None:
@@ -40,40 +42,48 @@ async def _begin(config: Config, *, who: str, why: str) -> str | None:
             f"Redis holds nothing of {config.definition.name!r}, and its logs have forgotten what was in force. Look "
             "first whether redis.url is right; `stream-seg apply` begins again with what the logs still hold"
         )
-    changes = differences(current.definition, config.definition)
-    try:
-        changes += await _other_sources(config)
-    except Stop as missing:  # no reason to keep the other stages from running
-        changes.append(str(missing))
+    changes = await changes_of(config, current)
     if changes:
         said = "; ".join(changes)
         return f"{config.path} differs from what is in force ({said}); the log decides. `stream-seg apply` changes it"
     return None
 
 
+async def changes_of(config: Config, current: Activation) -> list[str]:
+    """How the file differs from what is in force, in words."""
+    changes = differences(current.definition, config.definition)
+    try:
+        return changes + await _other_sources(config)
+    except Stop as missing:  # no reason to keep the other stages from running
+        return [*changes, str(missing)]
+
+
 async def in_force(config: Config) -> Activation | None:
     """The newest activation that any events partition follows; None where no worker ever ran."""
     inspection = RedisInspection(config.redis.connection_url, config.definition.name)
     try:
-        found = []
-        for partition in range(await partitions(config, EVENTS)):
-            meta = await inspection.meta(Slot("label", partition))
-            found += list(Memory(meta, 0).activations) if meta else []
-        return max(found, key=lambda activation: activation.number, default=None)
+        return newest([await inspection.meta(Slot("label", p)) for p in range(await partitions(config, EVENTS))])
     finally:
         await inspection.close()
 
 
-async def put_in_force(config: Config, *, why: str, who: str, dry_run: bool, wait: float) -> dict[str, Any]:
+async def put_in_force(
+    config: Config, *, why: str, who: str, dry_run: bool, wait: float, backfilled: bool = False
+) -> dict[str, Any]:
     """`stream-seg apply`: see `stream_seg.bootstrap.apply`."""
     current = await in_force(config)
     version = feature_set_version(config.definition)
     if current is None:
+        if backfilled:
+            raise Stop(
+                "nothing is in force yet, and a first definition holds for the whole log: leave out --backfilled"
+            )
         number, said, messages = await _beginning(config, who=who, why=why)
         if not dry_run:
             await publish(config, messages)
         return _answer(number, version, said, 0, dry_run=dry_run)
-    changes = differences(current.definition, config.definition)
+    fill = await folded(config, current) if backfilled else None
+    changes = differences(current.definition, config.definition, fill)
     number = current.number + 1 if changes else current.number
     customers = await _customers(config)
     other_sources = await _other_sources(config)
@@ -81,7 +91,7 @@ async def put_in_force(config: Config, *, why: str, who: str, dry_run: bool, wai
         named = await sources.configured(config) if other_sources else ()
         also = sources.messages(named, await partitions(config, EVENTS))
         if changes:
-            number = await _changed(config, also, who=who, why=why, wait=wait)
+            number = await _changed(config, also, fill, who=who, why=why, wait=wait)
         elif also:
             await publish(config, also)
     return _answer(number, version, changes + other_sources, customers, dry_run=dry_run)
@@ -141,11 +151,11 @@ async def _other_sources(config: Config) -> list[str]:
     return sources.changes(await sources.recorded(config, await partitions(config, EVENTS)), names) if names else []
 
 
-async def _changed(config: Config, also: list[Message], *, who: str, why: str, wait: float) -> int:
+async def _changed(config: Config, also: list[Message], fill: Fill | None, *, who: str, why: str, wait: float) -> int:
     """A wish to LEARN, which numbers it and writes it into every events partition. Returns the number."""
     from stream_seg.bootstrap.answering import ask  # noqa: PLC0415  # with scipy, which no worker but LEARN loads
 
-    wish = Apply(uuid4().hex, await partitions(config, EVENTS), config.definition, who, now(), why)
+    wish = Apply(uuid4().hex, await partitions(config, EVENTS), config.definition, who, now(), why, fill)
     return (await ask(config, wish, wait, also)).number
 
 
@@ -174,8 +184,8 @@ async def _customers(config: Config) -> int:
         await inspection.close()
 
 
-def differences(old: Definition, new: Definition) -> list[str]:
-    """What a changed definition changes, in words, and what that will do.
+def differences(old: Definition, new: Definition, fill: Fill | None = None) -> list[str]:
+    """What a changed definition changes, in words, and what that will do. `fill`: new features were backfilled.
 
     >>> from stream_seg.core.definition import DAY, Feature
     >>> a = Definition(
@@ -190,7 +200,8 @@ def differences(old: Definition, new: Definition) -> list[str]:
         if name not in after:
             said.append(f"feature {name} goes; the model in force keeps it until the next one")
         elif name not in before:
-            said.append(f"feature {name} is new: it warms up for its window, then a new model takes it in")
+            begins = "it warms up for its window" if fill is None else f"it knows what the log holds{_since(fill)}"
+            said.append(f"feature {name} is new: {begins}, then a new model takes it in")
         elif msgspec.structs.replace(before[name], words=None) != msgspec.structs.replace(after[name], words=None):
             said.append(f"feature {name} changes: the old one works until a model is learned on the new one")
     for field in Definition.__struct_fields__:
@@ -202,3 +213,7 @@ def differences(old: Definition, new: Definition) -> list[str]:
             )
             said.append(f"{field} {shown}: {what}")
     return said
+
+
+def _since(fill: Fill) -> str:
+    return f", since {rfc3339(fill.since)[:16]}" if fill.since else ""

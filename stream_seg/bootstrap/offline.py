@@ -21,7 +21,7 @@ import orjson
 
 from stream_seg.adapters.files import Batch, RecordJudge, in_order, read
 from stream_seg.adapters.files.results import Results
-from stream_seg.adapters.kafka.ranges import Asked, Range, length, ranges, records_of
+from stream_seg.adapters.kafka.ranges import PIECE, Asked, Range, length, ranges, records_of
 from stream_seg.adapters.kafka.topics import topic_name
 from stream_seg.adapters.memory.replay import Following, Replay
 from stream_seg.adapters.memory.slots import MemorySlots
@@ -223,8 +223,17 @@ def _followed(
         rest = _until(read_part(replace(part, first=offset)), start, end)
         return next((record for records in rest for record in records if control.activates(record)), None)
 
+    def again(partition: int, offset: int, until: int) -> Sequence[Record]:
+        part = next(part for part in parts if part.partition == partition)
+        found: list[Record] = []
+        for records in _until(read_part(replace(part, first=offset, end=min(part.end, until))), start, end):
+            found += records
+            if len(found) >= PIECE:
+                break
+        return found
+
     logs = [LogRange(None, firsts.get(p, 0), parts[0].end, guard) for p in range(partitions)]
-    following = Following(logs, ahead=ahead)
+    following = Following(logs, ahead=ahead, again=again)
     models: set[int] = set()
     count = read = 0
 

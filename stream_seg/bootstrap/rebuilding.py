@@ -12,6 +12,7 @@ from stream_seg.adapters.kafka.ranges import Asked, first_of, ranges
 from stream_seg.adapters.kafka.topics import group_name, topic_name
 from stream_seg.adapters.redis.snapshots import Meta, SlotFiles
 from stream_seg.bootstrap.connect import broker_of
+from stream_seg.bootstrap.resting import check_resting
 from stream_seg.config import Config
 from stream_seg.errors import Stop
 from stream_seg.pipeline.label_state import STATE, LabelState
@@ -42,10 +43,8 @@ async def _rebuild(config: Config, partition: int, offset: int | None) -> Rebuil
     topic, group, slot = topic_name(name, "events"), group_name(name, "label"), Slot("label", partition)
     (part,) = await ranges(broker, Asked(topic, partition, offset))
     async with Admin(broker) as admin:
-        workers = await admin.members(group)
+        await check_resting(admin, name, "label")
         log = await admin.log_range(topic, partition, group)
-    if workers:
-        raise Stop(f"{workers} workers of label run; stop them first, one of them may own this partition")
     if part.first > log.next:
         raise Stop(f"{topic} partition {partition} ends at {log.next}; there is no offset {part.first}")
     if await first_of(broker, part, activates) is None:

@@ -11,7 +11,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Literal, TypedDict
+from typing import BinaryIO, TypedDict
 
 import msgspec
 
@@ -19,16 +19,17 @@ from stream_seg.adapters.kafka.admin import Admin
 from stream_seg.adapters.kafka.topics import group_name, topic_name
 from stream_seg.adapters.redis.snapshots import Counts, Customers, Meta, Outbox, Piece, SlotFiles
 from stream_seg.bootstrap.connect import broker_of, now
+from stream_seg.bootstrap.resting import check_resting
 from stream_seg.config import Config
 from stream_seg.errors import Damaged, Stop
 from stream_seg.pipeline.owner import GUARD, check_guard
-from stream_seg.ports import Slot
+from stream_seg.ports import Slot, Stage
 from stream_seg.wire.timestamps import rfc3339
 
 MAGIC = b"stream_seg snapshot\n"
 FORMAT = 1
 LARGEST = 1 << 30  # bytes of one piece: more is a damaged length
-LOGS: dict[Literal["label", "learn"], str] = {"label": "events", "learn": "samples"}
+LOGS: dict[Stage, str] = {"label": "events", "learn": "samples"}
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -37,13 +38,13 @@ class Header(msgspec.Struct, frozen=True):
     format: int
     name: str
     created: str
-    slots: list[tuple[Literal["label", "learn"], int]]
+    slots: list[tuple[Stage, int]]
 
 
 class Beginning(msgspec.Struct, frozen=True, tag="slot", array_like=True):
     """The pieces of this slot follow."""
 
-    stage: Literal["label", "learn"]
+    stage: Stage
     partition: int
 
 
@@ -68,8 +69,10 @@ def write_snapshot(config: Config, path: Path) -> Done:
 
 
 def read_snapshot(config: Config, path: Path, *, force: bool) -> Done:
-    """Back into Redis. Raises `Stop` where there is state already (but for `force`), `GuardMismatch` where the log is
-    another one than that of the file, `Damaged` where the file is not as it was written; before anything is written.
+    """Back into Redis.
+
+    Raises `Stop` where workers run, and where there is state already (but for `force`), `GuardMismatch` where the log
+    is another one than that of the file, `Damaged` where the file is not as it was written; before it writes anything.
     """
     if not path.is_file():
         raise Stop(f"there is no file {path}")
@@ -148,9 +151,10 @@ async def _slots(config: Config) -> list[Slot]:
 
 
 async def _check_guards(config: Config, guards: dict[Slot, str]) -> None:
-    """The state must be of the very logs that are there now: it goes on where it stood in them."""
+    """Nobody may write meanwhile. State must be of the very logs that are there now: it goes on where it stood."""
     name = config.definition.name
     async with Admin(broker_of(config.kafka)) as admin:
+        await check_resting(admin, name, *LOGS)
         for slot, guard in guards.items():
             topic = topic_name(name, LOGS[slot.stage])
             found = await admin.log_range(topic, slot.partition, group_name(name, slot.stage))

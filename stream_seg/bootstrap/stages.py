@@ -20,7 +20,7 @@ from stream_seg.adapters.kafka.transport import BatchSettings
 from stream_seg.adapters.prometheus.counting import PrometheusTelemetry
 from stream_seg.adapters.prometheus.serving import serve
 from stream_seg.adapters.redis.inspection import RedisInspection
-from stream_seg.bootstrap.connect import broker_of, now, producer_of, slots_of, traces_of
+from stream_seg.bootstrap.connect import broker_of, now, piece_of, producer_of, slots_of, traces_of
 from stream_seg.bootstrap.ingesting import IngestHandlers
 from stream_seg.bootstrap.logs import logs
 from stream_seg.bootstrap.polling import poll
@@ -63,6 +63,7 @@ class Handlers:
             self._producer,
             self._log_range_of(topic),
             ahead=partial(self._first_activation, topic),
+            again=partial(piece_of, self._config, topic),
             telemetry=self._telemetry,
         )
         return LivePartition(

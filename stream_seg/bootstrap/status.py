@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterator
 
 from stream_seg.adapters.kafka.admin import Admin
 from stream_seg.adapters.kafka.topics import group_name, topic_name
 from stream_seg.adapters.redis.inspection import RedisInspection
 from stream_seg.bootstrap.connect import broker_of, now
+from stream_seg.bootstrap.snapshot import LOGS
 from stream_seg.config import Config
 from stream_seg.errors import Stop
 from stream_seg.pipeline.queries import PartitionFacts, segments_answer
 from stream_seg.pipeline.status import StatusAnswer, StoredPartition, status_answer
-from stream_seg.ports import Slot
+from stream_seg.ports import Slot, Stage
 
 LOOK_SECONDS = 1.0
 SURE = 2  # looks one after the other that must find nothing left: what LABEL publishes is LEARN's to read
@@ -45,41 +45,45 @@ def wait_until_drained(config: Config, seconds: float, told: Callable[[StatusAns
 
 
 async def _look(config: Config, at: int, before: tuple[int, StatusAnswer] | None) -> StatusAnswer:
-    name = config.definition.name
-    inspection = RedisInspection(config.redis.connection_url, name)
+    inspection = RedisInspection(config.redis.connection_url, config.definition.name)
     try:
         async with Admin(broker_of(config.kafka)) as admin:
-            label = await _stored(admin, inspection, name, "label", "events")
-            stages = {"label": label, "learn": await _stored(admin, inspection, name, "learn", "samples")}
-            if config.input_topics:
-                stages["ingest"] = await _sources(admin, group_name(name, "ingest"), config.input_topics)
+            stages = await stored(config, admin, inspection)
+        slots = [Slot("label", part.number) for part in stages["label"]]
         facts = [
-            PartitionFacts(one.meta, await inspection.counts(slot), await inspection.customers(slot))
-            for slot, one in [(Slot("label", number), one) for number, one in enumerate(label)]
+            PartitionFacts(part.meta, await inspection.counts(slot), await inspection.customers(slot))
+            for slot, part in zip(slots, stages["label"], strict=True)
         ]
     finally:
         await inspection.close()
-    return status_answer(name, at, stages, segments_answer(facts), before)
+    return status_answer(config.definition.name, at, stages, segments_answer(facts), before)
+
+
+async def stored(config: Config, admin: Admin, inspection: RedisInspection) -> dict[str, list[StoredPartition]]:
+    """How each stage's partitions stand. Raises `Stop` where one of the logs is not there."""
+    name = config.definition.name
+    stages: dict[str, list[StoredPartition]] = {}
+    if config.input_topics:
+        stages["ingest"] = [
+            StoredPartition("ingest", topic, number, log)
+            for topic in config.input_topics
+            for number, log in enumerate(await admin.log_ranges(topic, group_name(name, "ingest")))
+        ]
+    for stage, log in LOGS.items():
+        stages[stage] = await _stored(admin, inspection, stage, topic_name(name, log), group_name(name, stage))
+    return stages
 
 
 async def _stored(
-    admin: Admin, inspection: RedisInspection, name: str, stage: Literal["label", "learn"], log: str
+    admin: Admin, inspection: RedisInspection, stage: Stage, topic: str, group: str
 ) -> list[StoredPartition]:
-    topic = topic_name(name, log)
     # The end is asked first: what is applied meanwhile makes it look less behind, never more.
-    committed = await admin.committed(group_name(name, stage), [topic])
-    if not committed:
+    logs = await admin.log_ranges(topic, group)
+    if not logs:
         raise Stop(f"Kafka has no topic {topic}; make the topics with `stream-seg topics create`")
-    ends = await admin.ends(committed)
     found = []
-    for tp in sorted(committed):
-        slot = Slot(stage, tp.partition)
+    for number, log in enumerate(logs):
+        slot = Slot(stage, number)
         meta = await inspection.meta(slot)
-        found.append(StoredPartition(meta, await inspection.outbox_length(slot), committed[tp], ends[tp]))
+        found.append(StoredPartition(stage, topic, number, log, meta, await inspection.outbox_length(slot)))
     return found
-
-
-async def _sources(admin: Admin, group: str, topics: Sequence[str]) -> list[StoredPartition]:
-    committed = await admin.committed(group, topics)
-    ends = await admin.ends(committed)
-    return [StoredPartition({}, 0, committed[tp], ends[tp]) for tp in sorted(committed)]

@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import Iterable, Mapping
 
-ANSWER_SECONDS = 2.0  # `/livez` is answered by a thread of its own, also while a batch computes
+from stream_seg.adapters.prometheus.serving import ask
 
 
 class ServiceManager:
@@ -54,13 +54,9 @@ class ServiceManager:
 
 def _alive(host: str, port: int) -> bool:
     """Whether the process behind a health port works, or does not listen yet: the supervisor sees those that end."""
-    asked = http.client.HTTPConnection(host, port, timeout=ANSWER_SECONDS)
     try:
-        asked.request("GET", "/livez")
-        return asked.getresponse().status == http.client.OK
+        return ask(host, port, "livez")[0] == http.client.OK
     except ConnectionRefusedError:
         return True
     except (OSError, http.client.HTTPException):
         return False
-    finally:
-        asked.close()

@@ -27,6 +27,10 @@ def apply(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would do, and do nothing.", show_default=False)
     ] = False,
+    backfilled: Annotated[
+        bool,
+        typer.Option("--backfilled", help="New features begin with what `backfill` computed.", show_default=False),
+    ] = False,
     wait: Wait = WAIT,
     json: Json = False,
 ) -> None:
@@ -40,6 +44,7 @@ def apply(
     Examples:
       stream-seg apply segmentation.yaml --why "weekend feature for the spring campaign" --dry-run
       stream-seg apply segmentation.yaml --why "weekend feature for the spring campaign" --who ann
+      stream-seg apply segmentation.yaml --why "weekend feature, from the log" --backfilled
     """
     out = output(context, json=json)
     if not why.strip():
@@ -47,6 +52,8 @@ def apply(
     settings = read_config(file)
     from stream_seg.bootstrap import commands as bootstrap
 
-    done = bootstrap.apply(settings, why=why, who=who or getpass.getuser(), dry_run=dry_run, wait=wait)
+    done = bootstrap.apply(
+        settings, why=why, who=who or getpass.getuser(), dry_run=dry_run, wait=wait, backfilled=backfilled
+    )
     lines = [str(change) for change in done.get("changes", [])] or ["Nothing changes."]
     out.result(done, "\n".join(lines))

@@ -56,8 +56,9 @@ def restore(
 ) -> None:
     """Brings a snapshot back, before workers start: they go on from where it stood, and the log tells the rest again.
 
-    What they publish again bears the same ids, so whoever de-duplicates by id sees nothing twice. It refuses a file
-    that is damaged or of another log, and a log that no longer reaches back stops its partition with a clear line.
+    What they publish again bears the same ids, so whoever de-duplicates by id sees nothing twice. It refuses while
+    workers run, and a file that is damaged or of another log; a log that no longer reaches back stops its partition
+    with a clear line.
 
     \b
     Examples:

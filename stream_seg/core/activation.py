@@ -12,6 +12,17 @@ from stream_seg.core.model import ModelVersion
 ENGINE = 1  # raised when the same log would be decided differently than before
 
 
+class Fill(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """New features of an activation begin with what the log still holds, not empty.
+
+    offsets  of each events partition, where its log began when it was read again
+    since    ms: the clock had come so far there in every one of them; what was before is not in the features
+    """
+
+    offsets: tuple[int, ...]
+    since: int
+
+
 class Own(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a tier has by itself; the fields are those of an `Activation`."""
 
@@ -30,6 +41,7 @@ class Activation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     retained  features of an earlier definition that a model in use still needs, under names of their own
     aliases   column of such a model -> column of the plan, where a retained feature bears another name; a model of
               this very feature set is not concerned
+    fill      the features that the activation before did not have are backfilled (`stream_seg.pipeline.filling`)
     ramp      walk: known customers adopt it at their next daily visit; now: all of them at once
     versions, free  the numbers that LEARN had given to versions and segments when it last began again without its
               state (see `LearnState`); 0: it never did
@@ -45,6 +57,7 @@ class Activation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     retained: tuple[Feature, ...] = ()
     aliases: dict[str, str] = {}
     tiers: dict[str, Own] = {}
+    fill: Fill | None = None
     ramp: Literal["walk", "now"] = "walk"
     versions: int = 0
     free: int = 0

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import msgspec
 
-from stream_seg.core.activation import Activation, Own
+from stream_seg.core.activation import Activation, Fill, Own
 from stream_seg.core.definition import Definition, Feature, feature_set_version
 
 
-def succeed(current: Activation, definition: Definition, *, who: str, at: int, why: str) -> Activation:
+def succeed(
+    current: Activation, definition: Definition, *, who: str, at: int, why: str, fill: Fill | None = None
+) -> Activation:
     """The activation that puts `definition` in force after `current`, with the model of `current` still working."""
     names = {tier.name for tier in definition.tiers}
     following = msgspec.structs.replace(
@@ -23,6 +25,7 @@ def succeed(current: Activation, definition: Definition, *, who: str, at: int, w
         tiers={tier: own for tier, own in current.tiers.items() if tier in names},
         retained=(),
         aliases={},
+        fill=fill,
         ramp="walk",
         who=who,
         at=at,

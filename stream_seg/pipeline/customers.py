@@ -16,6 +16,7 @@ from stream_seg.core.ring import position_of
 from stream_seg.core.state import Rows
 from stream_seg.core.windows import NEVER
 from stream_seg.errors import Stop
+from stream_seg.pipeline.filling import Filler
 from stream_seg.pipeline.label_settings import LabelSettings
 from stream_seg.pipeline.label_state import Memory
 from stream_seg.pipeline.outcome import Outcome
@@ -33,11 +34,19 @@ class Customers:
     `now` gives the wall clock (ms) for ``decided_at``, which decides nothing.
     """
 
-    def __init__(self, owner: SlotOwner, memory: Memory, settings: LabelSettings, now: Iterator[int]) -> None:
+    def __init__(
+        self,
+        owner: SlotOwner,
+        memory: Memory,
+        settings: LabelSettings,
+        now: Iterator[int],
+        filler: Filler | None = None,
+    ) -> None:
         self.owner = owner
         self.memory = memory
         self.settings = settings
         self.now = now
+        self.filler = filler
         activations = memory.activations
         self.engine: Engine = compile_engine(activations)
         self.at_once = at_once(activations, self.engine)
@@ -45,18 +54,21 @@ class Customers:
         plans = {tag_of(a.layout): compile_engine([a]).plan for a in layouts.values()}
         row = 8 * (self.engine.plan.width + len(self.engine.plan.columns)) + BESIDES
         capacity = max(settings.cache_bytes // row, 2 * settings.most_customers)
-        self.residents = Residents(self.engine, plans, capacity)
+        self.residents = Residents(self.engine, plans, capacity, filler.plan if filler is not None else None)
 
     def bring(self, ids: Sequence[bytes]) -> Step[tuple[Int64, Int64]]:
         """Brings customers to hand; returns the row of each, and the rows of those whom nobody knew before."""
         residents = self.residents
         missing = residents.begin(ids)
         values: Sequence[bytes | None] = ()
+        filled: Sequence[bytes | None] = ()
         if missing:
             loaded: Loaded = yield Load(self.owner.slot, missing)
             values = loaded.values
+            if self.filler is not None:
+                filled = yield from self.filler.records(missing)
         try:
-            new = residents.admit(missing, values)
+            new = residents.admit(missing, values, filled)
         except Stop:
             yield from self.owner.confirm()  # an heir may have written it by rules that are further on in the log
             raise
@@ -75,6 +87,14 @@ class Customers:
             at = fold(plan, self.engine.models, r.people, layout, rows, at, fate, r.out, r.work)
             outcome.take(r)
         return fate
+
+    def end_filling(self) -> Step[None]:
+        """Everybody has the cells of the new features: what they came from may go."""
+        if self.filler is not None:
+            yield from self.filler.clear()
+            self.filler = self.residents.source = None
+            self.memory.state.filling = 0
+            yield from self.owner.write(meta=self.memory.changed())
 
     def _settle(self, slots: Int64, outcome: Outcome) -> None:
         """Carries customers to the clock; those who are to take the newest activation at once do so there."""

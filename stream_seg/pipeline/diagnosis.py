@@ -11,18 +11,36 @@ from stream_seg.core.definition import SECOND
 
 OLDEST_REDIS = (6, 2)  # XTRIM MINID and ZRANGE by score are in it
 SKEW_WARN = SECOND
-STALE_ABOVE = 0.8  # of maxmemory
+NO_TOPIC = "there is no such topic"
+NEARLY_FULL = 0.85  # of maxmemory, as the alert StreamSegRedisNearFull has it
 
 Status = Literal["ok", "warn", "fail"]
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing that was looked at. `remedy` is empty where the status is ok."""
+    """One thing that was looked at. `remedy` is empty where the status is ok.
+
+    status   warn: within the working day, fail: now; as the alert for the same thing, where there is one
+    place    server, topic, partitions, file …
+    remedy   what to do; a command where one does it
+    runbook  the page that has more of it
+    """
 
     check: str
     status: Status
     detail: str
     remedy: str = ""
+    place: str = ""
+    runbook: str = ""
+
+
+def runbook(name: str) -> str:
+    """The page of a failure.
+
+    >>> runbook("redis-down")
+    'docs/runbooks/redis-down.md'
+    """
+    return f"docs/runbooks/{name}.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +114,12 @@ def _memory(facts: RedisFacts, wanted: int | None) -> Finding:
         detail = f"{used}, no limit: the machine runs out before Redis refuses"
         return Finding("redis memory", "warn", detail, "set maxmemory below what the machine has")
     detail = f"{used} of {_size(facts.max_memory)}"
+    if facts.used_memory > NEARLY_FULL * facts.max_memory:
+        remedy = "raise maxmemory or add nodes before writes are refused"
+        return Finding("redis memory", "fail", detail, remedy, runbook=runbook("redis-near-full"))
     if wanted is not None and facts.max_memory < wanted:
         remedy = f"raise maxmemory to {_size(wanted)} or lower redis.memory"
         return Finding("redis memory", "warn", f"{detail}, redis.memory asks for {_size(wanted)}", remedy)
-    if facts.used_memory > STALE_ABOVE * facts.max_memory:
-        return Finding("redis memory", "warn", detail, "raise maxmemory or add nodes before writes are refused")
     return Finding("redis memory", "ok", detail)
 
 
@@ -109,8 +128,8 @@ def topic_findings(name: str, needed: int, faults: list[TopicFault]) -> list[Fin
     found = []
     for fault in faults:
         status: Status = "warn" if fault.key in {"retention.ms", "max.message.bytes", "replicas"} else "fail"
-        what = "there is no such topic" if fault.key is None else f"{fault.key} is {fault.found}, needed {fault.needed}"
-        found.append(Finding(f"topic {fault.topic}", status, what, fault.remedy))
+        what = NO_TOPIC if fault.key is None else f"{fault.key} is {fault.found}, needed {fault.needed}"
+        found.append(Finding("topic", status, what, fault.remedy, fault.topic))
     return found or [Finding("topics", "ok", f"{needed} topics of {name} are as needed")]
 
 
@@ -118,8 +137,8 @@ def input_finding(topic: str, partitions: int | None) -> Finding:
     """A topic that INGEST reads. It belongs to whoever produces: only that it is there is asked for."""
     if partitions is None:
         remedy = "create it, or take it out of input.topics"
-        return Finding(f"input topic {topic}", "fail", "there is no such topic", remedy)
-    return Finding(f"input topic {topic}", "ok", f"{partitions} partition(s)")
+        return Finding("input topic", "fail", NO_TOPIC, remedy, topic)
+    return Finding("input topic", "ok", f"{partitions} partition(s)", place=topic)
 
 
 def clock_finding(server: str, theirs: int, before: int, after: int, max_skew: int) -> Finding:

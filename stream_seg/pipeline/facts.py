@@ -32,12 +32,14 @@ Moves: TypeAlias = Counter[tuple[str, int | None, int | None, str]]
 class InForceFacts(NamedTuple):
     """The model of one tier that is in force; times in ms.
 
+    number    of the activation that says so: of two, the higher one is the newer
     version   0: none yet
     trained   the boundary at which it was learned; 0: none yet
     names     segment -> what to call it
     """
 
     tier: str
+    number: int
     version: int
     trained: int
     names: dict[int, str]
@@ -92,6 +94,7 @@ def in_force_facts(activation: Activation) -> list[InForceFacts]:
     return [
         InForceFacts(
             one.definition.tier,
+            one.number,
             one.model.version if one.model else 0,
             one.model.trained_at if one.model else 0,
             {segment: one.name_of(segment) for segment in one.alive},

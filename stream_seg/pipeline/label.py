@@ -17,6 +17,7 @@ from stream_seg.core.state import ACCEPTED, DUPLICATE, LATE, Rows
 from stream_seg.errors import Damaged, Stop
 from stream_seg.pipeline.customers import Customers
 from stream_seg.pipeline.facts import LabelFacts, Traced, in_force_facts, unmarked
+from stream_seg.pipeline.filling import Filler, Unheard
 from stream_seg.pipeline.intake import Intake
 from stream_seg.pipeline.label_settings import LabelSettings
 from stream_seg.pipeline.label_state import Memory, offset_in
@@ -33,8 +34,10 @@ RESULTS = {ACCEPTED: "accepted", DUPLICATE: "duplicate", LATE: "late"}
 class Labeller:
     """LABEL's work on one partition. `now` gives the wall clock (ms) for ``decided_at``, which decides nothing."""
 
-    def __init__(self, topic: str, partition: int, settings: LabelSettings, now: Iterable[int]) -> None:
-        self.owner = SlotOwner(Slot("label", partition), topic)
+    def __init__(
+        self, topic: str, partition: int, settings: LabelSettings, now: Iterable[int], owner: SlotOwner | None = None
+    ) -> None:
+        self.owner = owner or SlotOwner(Slot("label", partition), topic)
         self.partition = partition
         self.settings = settings
         self.now = iter(now)
@@ -46,18 +49,26 @@ class Labeller:
     def open(self) -> Step[int]:
         """Claims the partition and settles what an interrupted sweep left; returns the offset to read from."""
         meta, offset = yield from self.owner.open(offset_in)
-        self.memory = Memory(meta, offset)
+        memory = Memory(meta, offset)
         if not meta:
-            yield from self.owner.write(meta=self.memory.changed())
-        self.silence = Silence(self.owner, self.memory, self.settings)
-        if self.memory.in_use:
-            self._compile()
-            yield from self.silence.sweep(self.customers)
+            yield from self.owner.write(meta=memory.changed())
+        filler = None
+        if memory.state.filling:
+            filler = yield from self._filled(memory.activations[-1], memory.state.filling)
+        yield from self.go_on(memory, filler)
         return self.memory.state.offset
 
-    def _compile(self) -> None:
+    def go_on(self, memory: Memory, filler: Filler | None = None) -> Step[None]:
+        """From what was remembered."""
+        self.memory = memory
+        self.silence = Silence(self.owner, memory, self.settings)
+        if memory.in_use:
+            self._compile(filler)
+            yield from self.silence.sweep(self.customers)
+
+    def _compile(self, filler: Filler | None = None) -> None:
         """Compiles what is in force."""
-        self.customers = Customers(self.owner, self.memory, self.settings, self.now)
+        self.customers = Customers(self.owner, self.memory, self.settings, self.now, filler)
         engine, known = self.customers.engine, self.customers.residents.slots
         self.intake = Intake(self.owner, self.memory, self.settings, engine, known)
 
@@ -130,7 +141,7 @@ class Labeller:
         state, kind = self.memory.state, control.kind_of(record)
         if kind == control.ACTIVATE:
             try:
-                self._activate(control.activation(record))
+                yield from self._activate(control.activation(record), record.offset)
             except Damaged as error:
                 yield from self._put_aside(record, error)
         elif kind == control.SOURCES:
@@ -142,13 +153,28 @@ class Labeller:
         if self.memory.in_use:
             yield from self.silence.sweep(self.customers)
 
-    def _activate(self, activation: Activation) -> None:
+    def _activate(self, activation: Activation, offset: int) -> Step[None]:
+        layout = self.memory.activations[-1].layout
         if not self.memory.activate(activation):
             return
-        self._compile()
+        filler = None
+        if activation.fill is not None and activation.layout != layout:
+            self.memory.state.filling = offset
+            filler = yield from self._filled(activation, offset)
+        self._compile(filler)
         if self.customers.at_once.any():
             self.memory.state.adopting = activation.number
         self.memory.state.restarting = self._other_instants()
+
+    def _filled(self, activation: Activation, offset: int) -> Step[Filler]:
+        """The fold under the new features of an activation, up to the activation's own offset."""
+        assert activation.fill is not None
+        owner = Unheard(Slot("fill", self.partition), self.owner.topic)
+        fold = Labeller(self.owner.topic, self.partition, self.settings, self.now, owner)
+        filler = Filler(fold, owner, activation.definition, activation.fill.offsets[self.partition])
+        yield from filler.open()
+        yield from filler.fold(offset)
+        return filler
 
     def _put_aside(self, record: Record, error: Damaged) -> Step[None]:
         """A damaged activation: what is in force stays, in this partition alone, until a person gives another."""

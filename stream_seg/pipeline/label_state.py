@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -34,6 +34,7 @@ class LabelState(msgspec.Struct, array_like=True):
     ended    bounded input is over
     latest   greatest event time
     restarting everybody begins again at the clock: their features are read at other instants from here on
+    filling  offset of the activation whose new features everybody is given now (`stream_seg.pipeline.filling`); 0: none
     """
 
     offset: int = 0
@@ -49,6 +50,7 @@ class LabelState(msgspec.Struct, array_like=True):
     rejected: int = 0
     latest: int = 0
     restarting: bool = False
+    filling: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -60,6 +62,12 @@ _decode_uses = msgspec.json.Decoder(list[InUse]).decode
 def offset_in(meta: Mapping[str, bytes]) -> int:
     """The applied offset of a slot."""
     return _decode(meta[STATE]).offset
+
+
+def newest(metas: Iterable[Mapping[str, bytes]]) -> Activation | None:
+    """The newest activation that any of several slots follows; None where no worker ever ran."""
+    found = [activation for meta in metas if meta for activation in Memory(meta, 0).activations]
+    return max(found, key=lambda activation: activation.number, default=None)
 
 
 class Memory:

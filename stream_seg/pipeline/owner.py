@@ -46,6 +46,29 @@ def check_guard(place: str, meta: Mapping[str, bytes], guard: str) -> None:
         )
 
 
+def start_of(place: str, meta: Mapping[str, bytes], log: LogRange, offset_in: Any) -> int:
+    """The offset that whoever owns a slot begins at. Raises `GuardMismatch` or `StateLost` where nobody may."""
+    if not meta:
+        if log.committed is not None and log.committed > log.first:
+            raise StateLost(
+                f"{place}: the consumer group has read up to {log.committed}, but Redis holds no state for it. "
+                "Point redis.url at the right database, restore a snapshot, or reset the group's offsets to rebuild"
+            )
+        return log.first
+    check_guard(place, meta, log.guard)
+    offset: int = offset_in(meta)
+    if offset < log.first:
+        raise StateLost(f"{place}: Redis stands at {offset}, but the log begins at {log.first}: records are lost")
+    if offset > log.next:
+        raise StateLost(f"{place}: Redis stands at {offset}, but the log ends at {log.next}: the log lost records")
+    return offset
+
+
+def messages_in(entry: OutboxEntry) -> list[Message]:
+    """What an outbox entry holds, in order."""
+    return _unpack(entry.body)
+
+
 class SlotOwner:
     """The owner's side of one slot. Create a new one for every claim.
 
@@ -83,7 +106,7 @@ class SlotOwner:
         log: LogRange = yield Committed(self.topic, self.slot.partition)
         self.claim, self.rev, self.guard = state.claim, state.rev, log.guard
         try:
-            offset = self._start(state.meta, log, offset_in)
+            offset = start_of(f"{self.topic} partition {self.slot.partition}", state.meta, log, offset_in)
         except Stop:
             # Somebody else may have owned it since the claim: then these are two moments, and nothing is wrong.
             if log.committed is not None:
@@ -91,7 +114,7 @@ class SlotOwner:
             raise
         yield from self._commit(offset)
         entries: list[OutboxEntry] = yield ReadOutbox(self.slot)
-        self.pending = deque((entry.id, _unpack(entry.body)) for entry in entries)
+        self.pending = deque((entry.id, messages_in(entry)) for entry in entries)
         self.waiting = sum(len(messages) for _, messages in self.pending)
         return state.meta, offset
 
@@ -99,23 +122,6 @@ class SlotOwner:
         """Commits an offset, which only the owner can. Raises `Fenced` where that is another worker now."""
         if not (yield Commit(self.topic, self.slot.partition, offset)):
             raise Fenced(f"partition {self.slot.partition} was assigned to another worker while it was being claimed")
-
-    def _start(self, meta: Mapping[str, bytes], log: LogRange, offset_in: Any) -> int:
-        place = f"{self.topic} partition {self.slot.partition}"
-        if not meta:
-            if log.committed is not None and log.committed > log.first:
-                raise StateLost(
-                    f"{place}: the consumer group has read up to {log.committed}, but Redis holds no state for it. "
-                    "Point redis.url at the right database, restore a snapshot, or reset the group's offsets to rebuild"
-                )
-            return log.first
-        check_guard(place, meta, log.guard)
-        offset: int = offset_in(meta)
-        if offset < log.first:
-            raise StateLost(f"{place}: Redis stands at {offset}, but the log begins at {log.first}: records are lost")
-        if offset > log.next:
-            raise StateLost(f"{place}: Redis stands at {offset}, but the log ends at {log.next}: the log lost records")
-        return offset
 
     def write(self, *, meta: Mapping[str, bytes], messages: Sequence[Message] = (), **change: Any) -> Step[None]:
         """One atomic change; `messages` go to the outbox with it. Raises `Fenced`."""

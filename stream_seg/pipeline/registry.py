@@ -73,13 +73,16 @@ class Registry:
             return []
         if current is None:
             return self._answer(wish.request, refusal("no definition is in force yet"))
-        following = succeed(current, wish.definition, who=wish.who, at=wish.at, why=wish.why)
+        following = succeed(current, wish.definition, who=wish.who, at=wish.at, why=wish.why, fill=wish.fill)
         names = {one.definition.tier for one in following.each}
         ended = [message for name, tier in self.tiers.items() if name not in names for message in tier.end(wish.at)]
         if following.feature_set_version != current.feature_set_version:
             state.layout = following.layout
             self.table.clear()
-            ready = state.learned + max((f.window or 0 for f in following.definition.features), default=0)
+            # From when on the features are whole: they begin now, or began where the log was read again.
+            begun = min(wish.fill.since, state.learned) if wish.fill is not None else state.learned
+            longest = max((f.window or 0 for f in following.definition.features), default=0)
+            ready = max(begun + longest, state.learned)
             for tier in self.tiers.values():
                 ended += tier.forget(ready, wish.at) if tier.name in names else []
         else:

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from stream_seg.core.emission import Emissions, emissions
 from stream_seg.core.engine import Engine, convert
+from stream_seg.core.filling import fill
 from stream_seg.core.fold import refresh
 from stream_seg.core.hashing import customer_hash
 from stream_seg.core.model import Int64
@@ -34,9 +36,10 @@ class Residents:
     indexed    (rows,) the instant under which Redis's due index has the customer, as far as known
     """
 
-    def __init__(self, engine: Engine, layouts: dict[int, Plan], capacity: int) -> None:
+    def __init__(self, engine: Engine, layouts: dict[int, Plan], capacity: int, source: Plan | None = None) -> None:
         self.engine = engine
         self.layouts = layouts  # tag -> plan, for records not touched since the layout changed
+        self.source = source  # plan of the records that such a one is filled from
         self.tag = tag_of(engine.activation.layout)
         self.capacity = capacity
         self.slots: dict[bytes, int] = {}
@@ -82,8 +85,11 @@ class Residents:
         self.missed += found.count(None)
         return list(dict.fromkeys(customer for customer, slot in zip(ids, found, strict=True) if slot is None))
 
-    def admit(self, ids: Sequence[bytes], values: Sequence[bytes | None]) -> Int64:
-        """Brings loaded records in (None: nobody knows this customer yet); returns the rows of those that are new."""
+    def admit(self, ids: Sequence[bytes], values: Sequence[bytes | None], filled: Sequence[bytes | None] = ()) -> Int64:
+        """Brings loaded records in (None: nobody knows this customer yet); returns the rows of those that are new.
+
+        `filled`: of each, the record of the fold beside; only where there is a `source`.
+        """
         slots = self._rooms(len(ids))
         for slot, customer in zip(slots.tolist(), ids, strict=True):
             self.slots[customer] = slot
@@ -96,8 +102,11 @@ class Residents:
         self.people.due[slots] = UNKNOWN
         self.people.changed[slots] = 0
         known = np.array([value is not None for value in values], np.bool_)
-        self._unpack(slots[known], [value for value in values if value is not None])
+        beside = [record for record, value in zip(filled, values, strict=True) if value is not None] if filled else []
+        older = self._unpack(slots[known], [value for value in values if value is not None], beside)
         refresh(self.engine.plan.arrays, self.people, slots[known], self.work)
+        if self.source is not None:  # everybody's record is to have the new cells
+            self.people.changed[slots[known][older]] = 1
         new = slots[~known]
         hashes = [customer_hash(customer) for customer, value in zip(ids, values, strict=True) if value is None]
         self.people.words[new, HASH] = np.array(hashes, np.uint64).view(np.int64)
@@ -135,15 +144,37 @@ class Residents:
         self.ids[slot] = b""
         self.used[slot] = 0
 
-    def _unpack(self, slots: Int64, values: list[bytes]) -> None:
-        mine = np.array([value[1] == self.tag for value in values], np.bool_)
+    def _unpack(self, slots: Int64, values: list[bytes], filled: list[bytes | None]) -> npt.NDArray[np.bool_]:
+        """Reads records, and says which of them were of an older layout."""
+        tags = np.array([value[1] for value in values], np.int64)
+        mine: npt.NDArray[np.bool_] = tags == self.tag
         same = [value for value in values if value[1] == self.tag]
-        unpack_into(
-            b"".join(same), np.cumsum([len(v) for v in same], dtype=np.int64), slots[mine], self.tag, self.people.words
-        )
-        for slot, value in zip(slots[~mine].tolist(), (v for v in values if v[1] != self.tag), strict=True):
-            old = self.layouts.get(value[1])
+        unpack_into(_join(same), _ends(same), slots[mine], self.tag, self.people.words)
+        for tag in np.unique(tags[~mine]).tolist():
+            old = self.layouts.get(tag)
             if old is None:
                 raise Stop("a customer record bears a layout that no activation in use has; rebuild this partition")
-            row = unpack_rows(value, np.array([len(value)]), value[1], old.width)
-            self.people.words[slot] = convert(row, old, self.engine.plan, self.engine.activation.layout)[0]
+            of = np.flatnonzero(tags == tag)
+            found = [values[i] for i in of]
+            rows = unpack_rows(_join(found), _ends(found), tag, old.width)
+            rows = convert(rows, old, self.engine.plan, self.engine.activation.layout)
+            if self.source is not None:
+                fill(rows, self._beside(self.source, [filled[i] for i in of]), old, self.engine.plan, self.source)
+            self.people.words[slots[of]] = rows
+        return ~mine
+
+    def _beside(self, source: Plan, filled: list[bytes | None]) -> Int64:
+        rows = np.zeros((len(filled), source.width), np.int64)
+        known = [value for value in filled if value is not None]
+        where = np.array([i for i, value in enumerate(filled) if value is not None], np.int64)
+        if known:
+            unpack_into(_join(known), _ends(known), where, known[0][1], rows)
+        return rows
+
+
+def _join(values: list[bytes]) -> bytes:
+    return b"".join(values)
+
+
+def _ends(values: list[bytes]) -> Int64:
+    return np.cumsum([len(value) for value in values], dtype=np.int64)

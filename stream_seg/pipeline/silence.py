@@ -28,7 +28,7 @@ class Silence:
         Interrupted, it begins again: who was carried on already is not changed twice.
         """
         state = self.memory.state
-        everybody = state.adopting != 0 or state.restarting
+        everybody = state.adopting != 0 or state.restarting or state.filling != 0
         if state.clock == self.swept and not everybody:
             return
         limit = self.settings.most_customers
@@ -53,6 +53,7 @@ class Silence:
                 yield from self._carry_on(customers, ids[at : at + limit], due)
             if not walk and len(due) < limit:
                 break
+        yield from customers.end_filling()
         state.walked = state.clock
         self.swept = state.clock
         yield from self._passed(period)

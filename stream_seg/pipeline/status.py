@@ -4,26 +4,42 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypedDict
 
 from stream_seg.core.findings import Finding
 from stream_seg.pipeline import label_state, learn_state
 from stream_seg.pipeline.answers import SegmentsAnswer
+from stream_seg.ports import LogRange
 from stream_seg.wire.timestamps import rfc3339
+
+OFFSET_IN = {"label": label_state.offset_in, "learn": learn_state.offset_in}
 
 
 @dataclass(frozen=True)
 class StoredPartition:
-    """One partition of a stage's log, and what Redis has of it. `end`: the log's next offset.
+    """One partition of a log that a stage reads, and what Redis has of it: INGEST keeps nothing there.
 
-    committed  of the consumer group; it may be beyond the applied offset, over markers that are no records
+    outbox  entries that Kafka has not acknowledged
     """
 
-    meta: Mapping[str, bytes]
-    outbox: int
-    committed: int
-    end: int
+    stage: str
+    topic: str
+    number: int
+    log: LogRange
+    meta: Mapping[str, bytes] = field(default_factory=dict)
+    outbox: int = 0
+
+    @property
+    def position(self) -> int:
+        """The next record to apply. The group may be beyond the applied offset, over markers that are no records."""
+        applied = OFFSET_IN[self.stage](self.meta) if self.meta else 0
+        return max(applied, self.log.first if self.log.committed is None else self.log.committed)
+
+    @property
+    def behind(self) -> int:
+        """How many records are not applied yet."""
+        return max(0, self.log.next - self.position)
 
 
 class StageStatus(TypedDict):
@@ -75,13 +91,11 @@ class StatusAnswer(TypedDict):
 
 def stage_status(stage: str, partitions: Sequence[StoredPartition]) -> StageStatus:
     """LABEL or LEARN, by what its partitions stored; INGEST, by what its group committed alone."""
-    offset_in = {"label": label_state.offset_in, "learn": learn_state.offset_in}.get(stage)
-    behind = 0
-    for part in partitions:
-        applied = offset_in(part.meta) if offset_in is not None and part.meta else 0
-        behind += max(0, part.end - max(applied, part.committed))
     return StageStatus(
-        stage=stage, partitions=len(partitions), behind=behind, waiting=sum(part.outbox for part in partitions)
+        stage=stage,
+        partitions=len(partitions),
+        behind=sum(part.behind for part in partitions),
+        waiting=sum(part.outbox for part in partitions),
     )
 
 
@@ -113,8 +127,8 @@ def status_answer(
         clock_behind_seconds=round((now - min(clocks)) / 1000, 1) if clocks else None,
         segments=segments,
         movements_per_minute=rates[1],
-        models=[model for memory in learning for model in _models(memory)],
-        drift=[finding for memory in learning for finding in _drift(memory)],
+        models=[model for memory in learning for model in model_status(memory)],
+        drift=[finding for memory in learning for finding in drift_status(memory)],
         drained=not any(one["behind"] or one["waiting"] for one in told),
     )
 
@@ -131,7 +145,8 @@ def _rates(
     return round(max(0.0, per_s), 1), round(max(0.0, 60 * moved / seconds), 1)
 
 
-def _models(memory: learn_state.Memory) -> list[ModelStatus]:
+def model_status(memory: learn_state.Memory) -> list[ModelStatus]:
+    """Tier by tier; none before LEARN has read what is in force."""
     if memory.activation is None:
         return []
     found = []
@@ -150,7 +165,7 @@ def _models(memory: learn_state.Memory) -> list[ModelStatus]:
     return found
 
 
-def _drift(memory: learn_state.Memory) -> list[DriftStatus]:
+def drift_status(memory: learn_state.Memory) -> list[DriftStatus]:
     """What the last watched day said that is not as usual, the gravest first."""
     grave: list[tuple[str, Finding]] = [
         (name, finding)

@@ -103,6 +103,7 @@ def put_in_force(
     following = msgspec.structs.replace(
         current.having(model.tier, Own(model=model)),
         number=current.number + 1,
+        fill=None,
         retained=current.retained if features - {current.feature_set_version} else (),
         ramp=ramp,
         who=who,

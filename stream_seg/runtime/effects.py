@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from stream_seg.errors import StreamSegError, Unavailable
 from stream_seg.ports import (
+    Again,
     Ahead,
     Claim,
     Commit,
@@ -62,6 +63,7 @@ class Effects:
         log_range: Callable[[int], Awaitable[LogRange]],
         passed: Callable[[int], Awaitable[None]] | None = None,
         ahead: Callable[[int, int], Awaitable[Record | None]] | None = None,
+        again: Callable[[int, int, int], Awaitable[Sequence[Record]]] | None = None,
         telemetry: Telemetry | None = None,
     ) -> None:
         self._slots = slots
@@ -69,6 +71,7 @@ class Effects:
         self._log_range = log_range
         self._passed = passed
         self._ahead = ahead
+        self._again = again
         self._telemetry = telemetry or Telemetry()
         self.commit: Callable[[int], Awaitable[bool]] | None = None
         self.decided: Callable[[], None] = lambda: None
@@ -131,6 +134,9 @@ class Effects:
             case Ahead():
                 assert self._ahead is not None, "only LABEL looks ahead"
                 return await self._ahead(effect.partition, effect.offset)
+            case Again():
+                assert self._again is not None, "only LABEL and a backfill read again"
+                return await self._again(effect.partition, effect.offset, effect.until)
 
     async def _ask(self, effect: Claim | Load | ReadOutbox | Trim | Write) -> Any:
         began = time.perf_counter()

@@ -135,7 +135,7 @@ class LivePartition:
             self._head = None
         elif self._head is None or self._head[0] != head:
             self._head = head, now
-        self._told.outbox(owner.waiting, now - self._head[1] if self._head else 0.0)
+        self._told.outbox(owner.waiting, self._head[1] if self._head else None)
         self._told.facts(work.facts())
 
     def _opened(self) -> Work:

@@ -21,7 +21,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from stream_seg.core.activation import Activation
+from stream_seg.core.activation import Activation, Fill
 from stream_seg.core.definition import Definition
 from stream_seg.core.model import ModelVersion
 from stream_seg.errors import Damaged, Stop
@@ -59,7 +59,7 @@ class PassedDay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Apply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A person's wish: put this definition in force in so many events partitions.
 
-    `request` makes it recognisable when it is sent twice.
+    `request` makes it recognisable when it is sent twice. `fill`: its new features were backfilled.
     """
 
     request: str
@@ -68,6 +68,7 @@ class Apply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     who: str
     at: int
     why: str
+    fill: Fill | None = None
 
 
 class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -46,8 +46,8 @@ def test_a_redis_as_it_should_be_has_no_fault() -> None:
         (replace(GOOD, append_only=False), {"redis persistence": "warn"}),
         (replace(GOOD, append_fsync="no"), {"redis persistence": "warn"}),
         (replace(GOOD, max_memory=0), {"redis memory": "warn"}),
-        (replace(GOOD, max_memory=1 << 30), {"redis memory": "warn"}),
-        (replace(GOOD, used_memory=(4 << 30) - 1), {"redis memory": "warn"}),
+        (replace(GOOD, max_memory=1 << 30, used_memory=1 << 29), {"redis memory": "warn"}),
+        (replace(GOOD, used_memory=(4 << 30) - 1), {"redis memory": "fail"}),
     ],
 )
 def test_each_fault_of_redis_is_one_finding(facts: RedisFacts, fault: dict[str, str]) -> None:

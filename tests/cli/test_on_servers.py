@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ def test_topics_are_created_once_and_then_the_doctor_has_nothing_to_say_about_th
         config = config_for(tmp_path, kafka.bootstrap, redis.url)
         before = asked(["doctor", "-c", config], capsys, 3)
         assert "there is no such topic" in {one["detail"] for one in before["findings"]}
+        assert "work" not in {one["check"] for one in before["findings"]}  # said already
 
         planned = asked(["topics", "create", "-c", config, "--dry-run"], capsys, 0)
         made = asked(["topics", "create", "-c", config], capsys, 0)
@@ -56,6 +58,19 @@ def test_topics_are_created_once_and_then_the_doctor_has_nothing_to_say_about_th
         }
 
 
+def test_state_that_cannot_be_read_is_a_finding(
+    kafka: KafkaServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with RedisServer(maxmemory="64mb") as redis:
+        config = config_for(tmp_path, kafka.bootstrap, redis.url)
+        (name,) = re.findall(r"^name: (\S+)", Path(config).read_text(), re.MULTILINE)
+        asked(["topics", "create", "-c", config], capsys, 0)
+        redis.command("HSET", f"{name}:{{label-1}}:meta", "state", "no state", "guard", "id:3:murmur2")
+        (found,) = [one for one in asked(["doctor", "-c", config], capsys, 3)["findings"] if one["status"] != "ok"]
+        assert (found["check"], found["place"]) == ("work", redis.url)
+        assert "is damaged" in found["detail"]
+
+
 def test_a_product_topic_that_is_not_there_is_a_finding_of_its_own(
     kafka: KafkaServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -67,12 +82,17 @@ def test_a_product_topic_that_is_not_there_is_a_finding_of_its_own(
             file.write(f"input: {{keyed_by_customer: false, clock: progress, topics: [{there}, {missing}]}}\n")
         asked(["topics", "create", "-c", config], capsys, 0)
         findings = asked(["doctor", "-c", config], capsys, 3)["findings"]
-        found = {one["check"]: (one["status"], one["detail"], one["remedy"]) for one in findings}
-        assert found["topics"][0] == "ok"
-        assert found[f"input topic {there}"] == ("ok", "3 partition(s)", "")
+        found = {
+            (one["check"], one["place"]): (one["status"], one["detail"], one["remedy"])
+            for one in findings
+            if one["check"] == "input topic"
+        }
         remedy = "create it, or take it out of input.topics"
-        assert found[f"input topic {missing}"] == ("fail", "there is no such topic", remedy)
-        assert [check for check, (status, *_) in found.items() if status != "ok"] == [f"input topic {missing}"]
+        assert found == {
+            ("input topic", there): ("ok", "3 partition(s)", ""),
+            ("input topic", missing): ("fail", "there is no such topic", remedy),
+        }
+        assert [one["place"] for one in findings if one["status"] != "ok"] == [missing]
 
 
 def test_a_redis_that_forgets_customers_is_found(

@@ -10,7 +10,7 @@ import orjson
 import pytest
 from ruamel.yaml import YAML
 
-from stream_seg.core.activation import Activation
+from stream_seg.core.activation import Activation, Fill
 from stream_seg.core.definition import DAY, Definition, Feature, Mapping, feature_set_version
 from stream_seg.core.emergence import Group
 from stream_seg.core.emission import CAUSES
@@ -197,10 +197,12 @@ def test_an_entry_of_the_history_keeps_its_contract_and_is_read_back(activation:
             "activate",
             msgspec.structs.replace(ACTIVATION, model=None, ramp="now", retained=FEATURES, aliases={"a": "b"}),
         ),
+        ("activate", msgspec.structs.replace(ACTIVATION, fill=Fill((0, 1204), NOON))),
         ("sources", control.Sources(("q3lZ:0", "q3lZ:1"))),
         ("progress", control.Progress("q3lZ:0", NOON)),
         ("passed-day", control.PassedDay(3, 4, NOON)),
         ("apply", control.Apply("0b3f", 4, DEFINITION, "ann", NOON, "")),
+        ("apply", control.Apply("0b3f", 4, DEFINITION, "ann", NOON, "", Fill((0, 1204), NOON))),
         ("order", control.Order("5a1f", "promote", 4, "ann", NOON, "", model=MODEL, ramp="now")),
         ("order", control.Order("5a1f", "rollback", 4, "ann", NOON, "it was better", model=MODEL)),
     ],

@@ -15,7 +15,7 @@ from stream_seg.adapters.prometheus.catalogue import CATALOGUE
 ROOT = Path(__file__).parents[2]
 DASHBOARDS = sorted((ROOT / "deploy/grafana/dashboards").glob("*.json"))
 RULES = sorted((ROOT / "deploy/prometheus/rules").glob("*.yml"))
-RULE_TESTS = ROOT / "deploy/prometheus/tests/alerts.yml"
+RULE_TESTS = sorted((ROOT / "deploy/prometheus/tests").glob("*.yml"))
 RUNBOOKS = ROOT / "docs/runbooks"
 OURS = re.compile(r"\bstream_seg[_:][a-zA-Z0-9_:]+")
 OTHERS = re.compile(r"\b(?:process_[a-z_]+|up)\b(?!\s*[=(])")
@@ -114,7 +114,7 @@ def without_runbook() -> list[str]:
 def rule_tests() -> dict[str, set[bool]]:
     """Alert -> whether its tests have it fire, and not."""
     found: dict[str, set[bool]] = {}
-    for test in YAML(typ="safe").load(RULE_TESTS.read_text("utf-8"))["tests"]:
-        for one in test["alert_rule_test"]:
-            found.setdefault(one["alertname"], set()).add(bool(one["exp_alerts"]))
+    tests = [test for path in RULE_TESTS for test in YAML(typ="safe").load(path.read_text("utf-8"))["tests"]]
+    for one in (one for test in tests for one in test["alert_rule_test"]):
+        found.setdefault(one["alertname"], set()).add(bool(one["exp_alerts"]))
     return found

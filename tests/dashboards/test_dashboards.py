@@ -106,7 +106,7 @@ def test_every_alert_is_tested_firing_and_quiet() -> None:
 
 
 def test_the_alerts_fire_when_they_should_and_not_otherwise() -> None:
-    words = [tool("promtool"), "test", "rules", str(named.RULE_TESTS)]
+    words = [tool("promtool"), "test", "rules", *map(str, named.RULE_TESTS)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -117,7 +117,7 @@ def test_a_rule_that_cannot_fire_is_found(tmp_path: Path) -> None:
     (tmp_path / "rules").mkdir()
     (tmp_path / "tests").mkdir()
     (tmp_path / "rules/alerts.yml").write_text(rules.replace("stream_seg_redis_up", "stream_seg_redis_is_up"))
-    for path in (*named.RULES, named.RULE_TESTS):
+    for path in (*named.RULES, *named.RULE_TESTS):
         target = tmp_path / path.parent.name / path.name
         if not target.exists():
             target.write_text(path.read_text("utf-8"))

@@ -65,7 +65,7 @@ def test_every_topic_has_a_stage_that_writes_it_and_only_its_own_writes_what_rea
 
 
 def test_nobody_may_create_alter_or_delete_anything(tmp_path: Path) -> None:
-    assert {operation for _, operation, _ in rights(tmp_path)} == {"Read", "Write", "DescribeConfigs"}
+    assert {operation for _, operation, _ in rights(tmp_path)} == {"Read", "Write", "Describe", "DescribeConfigs"}
 
 
 @pytest.mark.servers

@@ -79,9 +79,18 @@ def test_the_stages_and_the_queries_work_with_their_rights_and_use_every_one(
     for words in (["segments"], ["customer", key.rpartition(":")[2]], ["who", "drifting-away"], ["model", "list"]):
         asked = stack.command(*words, "--config", reader)
         assert asked.process.wait(120) == 0, asked.output()
+    for user, words in (("label", ["backfill"]), ("reader", ["apply", "--backfilled", "--why", "test"])):
+        changed = file_of(stack, user)
+        month = "- {name: month, aggregate: count, window: 30d}\ntime:"
+        changed.write_text(changed.read_text().replace("time:", month))
+        asked = stack.command(*words, str(changed))
+        assert asked.process.wait(120) == 0, asked.output()
+    stack.produce(orders.some(20))
+    stack.settle("label", "learn")
     doctor = stack.command("doctor", "--config", reader)
     doctor.process.wait(120)
     assert doctor.says("redis", "answers"), doctor.output()
+    assert doctor.says("label outbox"), doctor.output()  # it could look at what stages keep
 
     with Redis.from_url(address(guarded, "admin")) as admin:
         used = {name.removeprefix("cmdstat_") for name in admin.info("commandstats")}
@@ -104,6 +113,7 @@ def test_the_stages_and_the_queries_work_with_their_rights_and_use_every_one(
         ("ingest", ("GET", "live-1:{label-0}:c:ann")),
         ("reader", ("HSET", "live-1:{label-0}:meta", "a", "b")),
         ("reader", ("DEL", "live-1:{label-0}:c:ann")),
+        ("reader", ("GET", "live-1:{fill-0}:c:ann")),
     ],
 )
 def test_what_is_another_users_or_nobodys_is_refused(guarded: RedisServer, user: str, words: tuple[str, ...]) -> None:

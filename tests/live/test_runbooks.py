@@ -144,6 +144,7 @@ def test_a_partition_has_stopped(stack_of: StackMaker) -> None:
         ((code, said),) = book.ran("How to see it")
         assert code == 3
         assert "max.message.bytes is 5000" in said
+        assert f"partition {waits[0]} has stopped and waits for a person" in said
         assert "(Undeliverable)" in text_of(ROOT / "docs/operating.md")
 
         # What to do, and how to verify.

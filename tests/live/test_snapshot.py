@@ -10,7 +10,8 @@ import pytest
 
 from stream_seg.adapters.redis.inspection import RedisInspection
 from stream_seg.adapters.redis.snapshots import SlotFiles
-from stream_seg.errors import Stop
+from stream_seg.bootstrap.snapshot import read_snapshot
+from stream_seg.errors import Stop, StreamSegError
 from stream_seg.ports import Slot
 from tests.live.conftest import StackMaker
 from tests.live.oracle import check
@@ -76,25 +77,32 @@ def test_what_must_not_be_written_over_is_refused(stack_of: StackMaker, tmp_path
     assert "--force" in again.output()
 
     whole = file.read_bytes()
-    for damaged in (whole[:-40], whole[:200] + b"x" + whole[201:], b"something else"):
+    for damaged, why in (
+        (whole[:-40], "cut off|checksum"),
+        (whole[:200] + b"x" + whole[201:], "cut off|checksum|damaged"),
+        (b"something else", "is no snapshot"),
+    ):
         file.write_bytes(damaged)
-        refused = ended(stack, "restore", str(file), "--force")
-        assert refused.process.returncode == 1
-        assert "Traceback" not in refused.output()
-        assert any(word in refused.output() for word in ("cut off", "checksum", "no snapshot", "damaged"))
+        with pytest.raises(StreamSegError, match=why):
+            read_snapshot(stack.config, file, force=True)
     assert stack.states() == before
 
     other = stack_of(QUIET)
     file.write_bytes(whole.replace(stack.name.encode(), other.name.encode()))
-    assert ended(other, "restore", str(file)).process.returncode == 1
+    with pytest.raises(StreamSegError):
+        read_snapshot(other.config, file, force=False)
     file.write_bytes(whole)
-    foreign = ended(other, "restore", str(file))
-    assert foreign.process.returncode == 1
-    assert stack.name in foreign.output()
+    with pytest.raises(Stop, match=f"is of '{stack.name}'"):
+        read_snapshot(other.config, file, force=False)
 
-    assert ended(stack, "restore", str(file), "--force").process.returncode == 0
+    read_snapshot(stack.config, file, force=True)
     assert stack.states() == before
-    labelled(stack, orders)
+    worker = stack.start("label")
+    stack.produce(orders.some(300))
+    stack.settle()
+    with pytest.raises(Stop, match=r"workers of label run \(1\)"):
+        read_snapshot(stack.config, file, force=True)
+    assert worker.stop() == 0
     check(stack)
 
 

@@ -7,6 +7,7 @@ import socket
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,7 +17,9 @@ from stream_seg.adapters.kafka.connection import Broker
 from stream_seg.adapters.kafka.stage import StageApp, StageSettings
 from stream_seg.adapters.prometheus.counting import MOST_SEGMENTS, PrometheusTelemetry
 from stream_seg.adapters.prometheus.serving import STUCK_SECONDS, Health, check_free, serve
+from stream_seg.core.findings import Finding
 from stream_seg.errors import ConfigError, Fenced, Stop
+from stream_seg.pipeline.facts import InForceFacts, LabelFacts, LearnFacts, TierFacts
 from stream_seg.telemetry import Telemetry
 
 
@@ -56,7 +59,7 @@ def test_ready_is_who_was_assigned_has_recovered_and_reaches_redis(
     )
     health.redis = True
     part = telemetry.partition("shop.events.v1", 2)
-    telemetry.rebalanced(1)
+    telemetry.rebalanced()
     assert get(port, "readyz") == (503, "shop.events.v1 partition 2 reads its state\n")
     part.opened()
     assert get(port, "readyz") == (200, "ok\n")
@@ -110,13 +113,63 @@ def test_a_port_that_is_taken_is_told_by_name(telemetry: PrometheusTelemetry, se
 def test_what_a_partition_showed_goes_with_it(telemetry: PrometheusTelemetry) -> None:
     part = telemetry.partition("shop.events.v1", 2)
     part.stands(5, 12)
-    part.outbox(3, 1.5)
+    part.outbox(3, time.monotonic())
     series = {"stage": "label", "topic": "shop.events.v1", "partition": "2"}
     assert telemetry.meters.registry.get_sample_value("stream_seg_consumer_lag_records", series) == 7
     part.closed()
     assert telemetry.meters.registry.get_sample_value("stream_seg_consumer_lag_records", series) is None
     outbox = {"stage": "label", "partition": "2"}
     assert telemetry.meters.registry.get_sample_value("stream_seg_outbox_messages", outbox) is None
+
+
+def test_what_waits_grows_older_while_nothing_is_done(telemetry: PrometheusTelemetry) -> None:
+    part = telemetry.partition("shop.events.v1", 2)
+    age = "stream_seg_outbox_oldest_seconds", {"stage": "label", "partition": "2"}
+    part.outbox(3, time.monotonic() - 40)
+    before = telemetry.meters.registry.get_sample_value(*age)
+    assert before is not None
+    assert before >= 40
+    part.stands(5, 12)  # what a shell says each second, whatever its work hangs on
+    after = telemetry.meters.registry.get_sample_value(*age)
+    assert after is not None
+    assert after > before
+    part.outbox(0, None)
+    part.stands(12, 12)
+    assert telemetry.meters.registry.get_sample_value(*age) == 0
+
+
+def in_force(number: int, version: int, **names: str) -> LabelFacts:
+    models = [InForceFacts("all", number, version, 0, {int(key[1:]): name for key, name in names.items()})]
+    return LabelFacts(0, 0, 0, 0, 0, Counter(), Counter(), 0, 0, 0, models)
+
+
+def test_of_two_models_the_newer_one_is_told_whichever_partition_speaks_last(telemetry: PrometheusTelemetry) -> None:
+    ahead, behind = (telemetry.partition("shop.events.v1", number) for number in range(2))
+    ahead.facts(in_force(9, 5, s0="Regulars", s7="New ones"))
+    behind.facts(in_force(8, 4, s0="Loyal", s1="Guests"))
+    version = "stream_seg_model_version", {"stage": "label", "tier": "all"}
+    assert telemetry.meters.registry.get_sample_value(*version) == 5
+    assert {(s, n) for _, s, n in telemetry.named} == {("0", "Regulars"), ("7", "New ones"), ("1", "Guests")}
+    ahead.closed()
+    assert telemetry.meters.registry.get_sample_value(*version) == 4
+    assert {(s, n) for _, s, n in telemetry.named} == {("0", "Loyal"), ("1", "Guests")}
+    behind.closed()
+    assert telemetry.meters.registry.get_sample_value(*version) is None
+    assert telemetry.named == []
+
+
+def test_what_learn_says_of_a_tier_goes_with_the_partition() -> None:
+    telemetry = PrometheusTelemetry("learn")
+    part = telemetry.partition("shop.samples.v1", 0)
+    finding = Finding(metric="psi", subject="spend", value=3.0, severity="act", threshold=2.0)
+    part.facts(LearnFacts(1_000, [TierFacts("all", 10, 0, 0, held=False, waiting=0.4, findings=[finding])]))
+    of_tier = {"stage": "learn", "tier": "all"}
+    assert telemetry.meters.registry.get_sample_value("stream_seg_model_waiting", of_tier) == 1
+    drift = {**of_tier, "subject": "spend", "method": "psi"}
+    assert telemetry.meters.registry.get_sample_value("stream_seg_drift_severity", drift) == 2
+    part.closed()
+    assert telemetry.meters.registry.get_sample_value("stream_seg_model_waiting", of_tier) is None
+    assert telemetry.meters.registry.get_sample_value("stream_seg_drift_severity", drift) is None
 
 
 def test_segments_without_end_share_a_label(telemetry: PrometheusTelemetry) -> None:

@@ -151,9 +151,18 @@ class Admin:
         facts = await self.topic(topic)
         if facts is None:
             raise Unavailable(f"there is no topic {topic} (stream-seg topics create)")
-        tp = TopicPartition(topic, partition)
-        first, end = (await self.firsts([tp]))[tp], (await self.ends([tp]))[tp]
-        return LogRange((await self._committed(group, [tp])).get(tp), first, end, facts.guard)
+        (found,) = await self._log_ranges(facts, [TopicPartition(topic, partition)], group)
+        return found
+
+    async def log_ranges(self, topic: str, group: str) -> list[LogRange]:
+        """The same of every partition, in their order; none where there is no such topic."""
+        facts = await self.topic(topic)
+        tps = [TopicPartition(topic, number) for number in range(facts.partitions if facts else 0)]
+        return await self._log_ranges(facts, tps, group) if facts else []
+
+    async def _log_ranges(self, facts: TopicFacts, tps: Sequence[TopicPartition], group: str) -> list[LogRange]:
+        firsts, ends, committed = await self.firsts(tps), await self.ends(tps), await self._committed(group, tps)
+        return [LogRange(committed.get(tp), firsts[tp], ends[tp], facts.guard) for tp in tps]
 
     async def firsts(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """The oldest offset that each log still holds (or would, if it is empty)."""
@@ -173,11 +182,28 @@ class Admin:
             ends: dict[TopicPartition, int] = await reader.end_offsets(tps)
         return ends
 
+    async def since(self, topic: str, at: int) -> list[tuple[int, int]]:
+        """Of each partition the first offset written at `at` (ms) or later, and the end; none: there is no such topic.
+
+        An embedded broker gives the first offset of all.
+        """
+        facts = await self.topic(topic)
+        tps = [TopicPartition(topic, number) for number in range(facts.partitions if facts else 0)]
+        if not tps:
+            return []
+        ends = await self.ends(tps)
+        reader = await self._reader()
+        with kafka_errors(f"asking {topic} for offsets by time"):
+            found = await reader.offsets_for_times(dict.fromkeys(tps, at))
+        return [(found[tp].offset if found[tp] else ends[tp], ends[tp]) for tp in tps]
+
     async def members(self, group: str) -> int:
         """How many consumers are in a group now; a group that never was has none."""
         with kafka_errors(f"describing the group {group}"):
             (answer,) = await self._admin.describe_consumer_groups([group])
             (described,) = answer.to_object()["groups"]
+            if described["error_code"]:
+                raise for_code(described["error_code"])(group)
         return len(described["members"])
 
     async def committed(self, group: str, topics: Sequence[str]) -> dict[TopicPartition, int]:

@@ -202,7 +202,7 @@ class Partitions:
             run.task.add_done_callback(lambda _, run=run: self._ended(run))  # type: ignore[misc]  # binds the run
         names = ", ".join(sorted(map(repr, leases))) or "none"
         log.info("partitions assigned: %s", names)
-        self._telemetry.rebalanced(len(self._runs))
+        self._telemetry.rebalanced()
 
     def _ended(self, run: PartitionRun) -> None:
         failure = run.failure()

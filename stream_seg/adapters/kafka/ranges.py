@@ -16,6 +16,7 @@ from stream_seg.errors import Stop
 from stream_seg.ports import Record
 
 POLL_MS = 200
+PIECE = 20_000  # records of a `piece`, or some more
 QUIET_POLLS = 10  # polls without a record after which a log whose end cannot be reached (an open transaction) is read
 _RANGE = re.compile(r"(?P<topic>[A-Za-z0-9._-]+?)(:(?P<partition>\d+)(:(?P<first>\d*)-(?P<end>\d*))?)?")
 
@@ -113,6 +114,20 @@ async def first_of(broker: Broker, part: Range, wanted: Callable[[Record], bool]
             if found is not None:
                 return found
         return None
+    finally:
+        await reader.stop()
+
+
+async def piece(broker: Broker, asked: Asked) -> list[ConsumerRecord]:
+    """Some records from where a range of one partition begins; none: it ends there. Raises `Unavailable` or `Stop`."""
+    (part,) = await ranges(broker, asked)
+    reader = _Reader(broker, part)
+    found: list[ConsumerRecord] = []
+    try:
+        await reader.start()
+        while len(found) < PIECE and (records := await reader.next()):
+            found += records
+        return found
     finally:
         await reader.stop()
 

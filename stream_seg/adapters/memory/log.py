@@ -8,7 +8,7 @@ import msgspec
 
 from stream_seg.core.hashing import partition_of
 from stream_seg.errors import StateLost, Stop
-from stream_seg.ports import Ahead, Commit, Committed, LogRange, Publish
+from stream_seg.ports import Again, Ahead, Commit, Committed, LogRange, Publish
 from stream_seg.wire import control
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from stream_seg.ports import Headers
 
 LOG_APPEND_TIME = 1
-LogEffect = Publish | Commit | Committed | Ahead
+LogEffect = Publish | Commit | Committed | Ahead | Again
+AT_ONCE = 1_000  # records that `Again` gives
 
 
 class LogRecord(msgspec.Struct, frozen=True, gc=False):
@@ -141,8 +142,10 @@ class MemoryLog:
     def execute(self, effect: Committed, member: Member) -> LogRange: ...
     @overload
     def execute(self, effect: Ahead, member: Member) -> LogRecord | None: ...
+    @overload
+    def execute(self, effect: Again, member: Member) -> Sequence[LogRecord]: ...
 
-    def execute(self, effect: LogEffect, member: Member) -> bool | LogRange | LogRecord | None:
+    def execute(self, effect: LogEffect, member: Member) -> bool | LogRange | LogRecord | Sequence[LogRecord] | None:
         """Runs one effect as `member` and gives its result. Anybody may publish, also a zombie: as in Kafka."""
         match effect:
             case Publish():
@@ -162,6 +165,9 @@ class MemoryLog:
             case Ahead():
                 following = self.read(effect.topic, effect.partition, effect.offset)
                 return next((record for record in following if control.activates(record)), None)
+            case Again():
+                count = min(effect.until - effect.offset, AT_ONCE)
+                return self.read(effect.topic, effect.partition, effect.offset, count) if count > 0 else []
 
     def _of(self, topic: str) -> list[_Partition]:
         if topic not in self._topics:

@@ -22,7 +22,7 @@ from stream_seg.pipeline.feed import TimedEvents, feed
 from stream_seg.pipeline.label import Labeller
 from stream_seg.pipeline.label_settings import LabelSettings
 from stream_seg.pipeline.learn import Learn, LearnSettings
-from stream_seg.ports import Ahead, Commit, Committed, Effect, LogRange, Message, Passed, Publish, Record, Step
+from stream_seg.ports import Again, Ahead, Commit, Committed, Effect, LogRange, Message, Passed, Publish, Record, Step
 from stream_seg.wire import control
 
 T = TypeVar("T")
@@ -141,6 +141,7 @@ class Following:
 
     logs   partition -> what it holds; `first` is where to begin, `guard` names the log
     ahead  (partition, offset) -> the first activation from there on, where a log begins with events
+    again  (partition, offset, until) -> some of the records from there on, where a new feature was backfilled
     """
 
     def __init__(
@@ -148,6 +149,7 @@ class Following:
         logs: Sequence[LogRange],
         *,
         ahead: Callable[[int, int], Record | None] = lambda *_: None,
+        again: Callable[[int, int, int], Sequence[Record]] = lambda *_: (),
         now: int = YEAR_2100,
     ) -> None:
         self.log = MemoryLog(dict.fromkeys((*OUTPUTS, SAMPLES), 1), clock=lambda: now)
@@ -155,7 +157,7 @@ class Following:
         # The log's times are what they are, whoever stamped them.
         settings = LabelSettings(origin=GROUP, group=GROUP, trust_timestamps=True)
         self.labels = [Labeller(EVENTS, p, settings, repeat(now)) for p in range(len(logs))]
-        self._worlds = [_Log(self.log, self.slots, log, ahead) for log in logs]
+        self._worlds = [_Log(self.log, self.slots, log, ahead, again) for log in logs]
         self._outputs = Outputs(self.log)
         for labeller, world in zip(self.labels, self._worlds, strict=True):
             world.run(labeller.open())
@@ -192,11 +194,17 @@ class _Log(MemoryWorld):
     """The world of one partition's only reader, over a log that is elsewhere."""
 
     def __init__(
-        self, outputs: MemoryLog, slots: MemorySlots, log: LogRange, ahead: Callable[[int, int], Record | None]
+        self,
+        outputs: MemoryLog,
+        slots: MemorySlots,
+        log: LogRange,
+        ahead: Callable[[int, int], Record | None],
+        again: Callable[[int, int, int], Sequence[Record]],
     ) -> None:
         super().__init__(outputs, Member(GROUP), slots)
         self._log = log
         self._ahead = ahead
+        self._again = again
 
     def execute(self, effect: Effect) -> Any:
         match effect:
@@ -206,5 +214,7 @@ class _Log(MemoryWorld):
                 return True
             case Ahead():
                 return self._ahead(effect.partition, effect.offset)
+            case Again():
+                return self._again(effect.partition, effect.offset, effect.until)
             case _:
                 return super().execute(effect)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from stream_seg.adapters.memory.slots import MemorySlots
 from stream_seg.errors import StreamSegError
-from stream_seg.ports import Ahead, Claim, Commit, Committed, Load, Publish, ReadOutbox, Trim, Write
+from stream_seg.ports import Again, Ahead, Claim, Commit, Committed, Load, Publish, ReadOutbox, Trim, Write
 
 if TYPE_CHECKING:
     from stream_seg.adapters.memory.log import Member, MemoryLog
@@ -38,7 +38,7 @@ class MemoryWorld:
         match effect:
             case Claim() | Load() | Write() | ReadOutbox() | Trim():
                 return self.slots.execute(effect)
-            case Publish() | Commit() | Committed() | Ahead():
+            case Publish() | Commit() | Committed() | Ahead() | Again():
                 return self.log.execute(effect, self.member)
 
     def run(self, step: Step[T]) -> T:

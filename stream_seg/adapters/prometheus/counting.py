@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib.metadata import version
 
 from stream_seg.adapters.prometheus import catalogue as metric
@@ -27,6 +27,7 @@ OF_LEARN = (
     metric.WAITING,
     metric.WAITING_MOVES,
 )
+OF_DRIFT = (metric.DRIFT, metric.DRIFT_BASELINE, metric.DRIFT_THRESHOLD, metric.DRIFT_SEVERITY)
 EVENTS = ("accepted", "duplicates", "late", "rejected")
 RESULTS = ("accepted", "duplicate", "late", "rejected")
 
@@ -59,10 +60,10 @@ class PrometheusTelemetry(Telemetry):
             self.assigned[key] = CountedPartition(self, topic, partition)
         return self.assigned[key]
 
-    def rebalanced(self, partitions: int) -> None:
+    def rebalanced(self) -> None:
         self.joined = True
         self.meters[metric.REBALANCES].at().inc()
-        self.meters[metric.PARTITIONS].at().set(partitions)
+        self.counted()
 
     def turned(self) -> None:
         self.turned_at = time.monotonic()
@@ -88,11 +89,32 @@ class PrometheusTelemetry(Telemetry):
         self.meters[metric.TRACE_SPANS].at(delivery).inc(spans)
 
     def counted(self) -> None:
-        """Says anew how many partitions are open, and how many stopped."""
+        """Says anew how many partitions there are, how many are open, and how many stopped."""
         parts = self.assigned.values()
         self.meters[metric.PARTITIONS].at().set(len(parts))
         self.meters[metric.PARTITIONS_OPEN].at().set(sum(part.open for part in parts))
         self.meters[metric.PARTITIONS_STOPPED].at().set(sum(part.halted for part in parts))
+
+    def models_in_force(self) -> None:
+        """Says anew what is in force, as the partition that is furthest in its log knows it: others come there too."""
+        known = sorted((m for part in self.assigned.values() for m in part.in_force), key=lambda model: model.number)
+        named = {(m.tier, self.segment(number)): name for m in known for number, name in m.names.items()}
+        self.named = [(*segment, name) for segment, name in named.items()]
+        self.meters[metric.SEGMENT_INFO].keep(self.named)
+        for labels in self.named:
+            self.meters[metric.SEGMENT_INFO].at(*labels).set(1)
+        for model in known:
+            self.meters[metric.MODEL_VERSION].at(model.tier).set(model.version)
+            self.meters[metric.MODEL_TRAINED].at(model.tier).set(model.trained / 1000)
+        self._keep_tiers((metric.MODEL_VERSION, metric.MODEL_TRAINED), {model.tier for model in known})
+
+    def tiers_learned(self) -> None:
+        """Forgets the tiers that nobody here learns any more."""
+        self._keep_tiers(OF_LEARN + OF_DRIFT, {tier for part in self.assigned.values() for tier in part.tiers})
+
+    def _keep_tiers(self, metrics: Iterable[metric.Metric], tiers: Collection[str]) -> None:
+        for one in metrics:
+            self.meters[one].drop(lambda key: key[0] not in tiers)
 
     def sizes(self, sizes: Mapping[str, int]) -> None:
         """How many customers each segment has, by its label; those in force have a series also while they have none."""
@@ -118,10 +140,12 @@ class CountedPartition(PartitionTelemetry):
         self.topic, self.number = topic, partition
         self.open = self.halted = False
         self.clock = 0  # ms; 0: not known
-        self._newest = 0
+        self._newest = 0  # ms
+        self._waits_since: float | None = None  # monotonic
         self._seen: LabelFacts | None = None
-        self._moves: Moves = Moves()
         self._findings: dict[str, Sequence[Finding]] = {}
+        self.in_force: Sequence[InForceFacts] = ()
+        self.tiers: Sequence[str] = ()  # that it learns
 
     # --- its life
 
@@ -155,6 +179,8 @@ class CountedPartition(PartitionTelemetry):
         ):
             self._meters[one].drop(lambda key: key == (mine,))
         self._process.counted()
+        self._process.models_in_force()
+        self._process.tiers_learned()
 
     # --- its batches
 
@@ -173,17 +199,26 @@ class CountedPartition(PartitionTelemetry):
         lag = max(0, end - position) if end is not None else 0
         if lag and not self._newest:  # nothing was applied here yet: they wait from now on at least
             self._newest = time.time_ns() // 1_000_000
-        behind = max(0.0, time.time() - self._newest / 1000) if lag and self._newest else 0.0
+        behind = max(0.0, time.time() - self._newest / 1000) if lag else 0.0
         self._meters[metric.LAG].at(self.topic, self.number).set(lag)
         self._meters[metric.LAG_SECONDS].at(self.topic, self.number).set(behind)
+        self._age()
+
+    def _age(self) -> None:
+        """What grows by itself while nothing is done: a partition that is stuck must not look as it did before."""
+        if self._waits_since is not None:
+            self._meters[metric.OUTBOX_AGE].at(self.number).set(time.monotonic() - self._waits_since)
+        if self.clock:
+            self._meters[metric.CLOCK_LAG].at(self.number).set(max(0.0, time.time() - self.clock / 1000))
 
     def spent(self, phases: Mapping[str, float]) -> None:
         for phase, seconds in phases.items():
             self._meters[metric.PHASE_SECONDS].at(phase).inc(seconds)
 
-    def outbox(self, messages: int, oldest: float) -> None:
+    def outbox(self, messages: int, since: float | None) -> None:
         self._meters[metric.OUTBOX].at(self.number).set(messages)
-        self._meters[metric.OUTBOX_AGE].at(self.number).set(oldest)
+        self._waits_since = since
+        self._meters[metric.OUTBOX_AGE].at(self.number).set(0.0 if since is None else time.monotonic() - since)
 
     # --- what it says of itself
 
@@ -192,7 +227,8 @@ class CountedPartition(PartitionTelemetry):
             self._meters[metric.LEARNED].at(self.number).set(facts.learned / 1000)
             for tier in facts.tiers:
                 self._tier(tier)
-            self._keep_tiers(OF_LEARN, [tier.tier for tier in facts.tiers])
+            self.tiers = [tier.tier for tier in facts.tiers]
+            self._process.tiers_learned()
         else:
             self._label(facts)
 
@@ -206,12 +242,13 @@ class CountedPartition(PartitionTelemetry):
         meters[metric.CACHE].at("miss").inc(max(0, facts.missed - before.missed))
         meters[metric.AT_HAND].at(self.number).set(facts.at_hand)
         self.clock = facts.clock
-        if facts.clock:
-            meters[metric.CLOCK_LAG].at(self.number).set(max(0.0, time.time() - facts.clock / 1000))
+        self._age()
         self._moved(facts.moves, before.moves)
         for within in ("1d", "7d"):
             meters[metric.RETURNS].at(within).inc(max(0, facts.returns[within] - before.returns[within]))
-        self._in_force(facts.in_force)
+        if facts.in_force != self.in_force:
+            self.in_force = facts.in_force
+            self._process.models_in_force()
         self._seen = facts._replace(moves=facts.moves.copy(), returns=facts.returns.copy())
 
     def _moved(self, now: Moves, before: Moves) -> None:
@@ -223,20 +260,6 @@ class CountedPartition(PartitionTelemetry):
             if more > 0:
                 self._meters[metric.CHANGES].at(tier, segment(old), segment(new)).inc(more)
                 self._meters[metric.MOVEMENTS].at(tier, cause).inc(more)
-
-    def _in_force(self, models: Sequence[InForceFacts]) -> None:
-        if self._seen is not None and models == self._seen.in_force:
-            return
-        meters = self._meters
-        named = [(m.tier, self._process.segment(s), name) for m in models for s, name in m.names.items()]
-        self._process.named = named
-        meters[metric.SEGMENT_INFO].keep(named)
-        for labels in named:
-            meters[metric.SEGMENT_INFO].at(*labels).set(1)
-        for model in models:
-            meters[metric.MODEL_VERSION].at(model.tier).set(model.version)
-            meters[metric.MODEL_TRAINED].at(model.tier).set(model.trained / 1000)
-        self._keep_tiers((metric.MODEL_VERSION, metric.MODEL_TRAINED), [model.tier for model in models])
 
     def _tier(self, tier: TierFacts) -> None:
         meters, name = self._meters, tier.tier
@@ -253,7 +276,7 @@ class CountedPartition(PartitionTelemetry):
     def _found(self, tier: str, findings: Sequence[Finding], *, again: bool) -> None:
         """What a day said of drift. `again`: it was found, and counted, before this process began."""
         kept = [(tier, finding.subject, finding.metric) for finding in findings]
-        for one in (metric.DRIFT, metric.DRIFT_BASELINE, metric.DRIFT_THRESHOLD, metric.DRIFT_SEVERITY):
+        for one in OF_DRIFT:
             self._meters[one].drop(lambda key: key[0] == tier and key not in kept)
         for labels, finding in zip(kept, findings, strict=True):
             self._meters[metric.DRIFT].at(*labels).set(finding.value)
@@ -266,10 +289,6 @@ class CountedPartition(PartitionTelemetry):
                 for severity in ("warn", "act"):  # at 0 from the start: the first alarm is an increase
                     alarms = self._meters[metric.DRIFT_ALARMS].at(tier, finding.metric, severity)
                     alarms.inc(severity == finding.severity and finding.new and not again)
-
-    def _keep_tiers(self, metrics: Iterable[metric.Metric], tiers: Sequence[str]) -> None:
-        for one in metrics:
-            self._meters[one].drop(lambda key: key[0] not in tiers)
 
 
 def _reason(letter: Message) -> str:

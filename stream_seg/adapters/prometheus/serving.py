@@ -12,6 +12,7 @@ Both health pages say why in plain text. A server that is away makes a worker no
 from __future__ import annotations
 
 import asyncio
+import http.client
 import socket
 import threading
 import time
@@ -24,6 +25,9 @@ from stream_seg.adapters.prometheus.counting import PrometheusTelemetry
 from stream_seg.errors import ConfigError
 
 STUCK_SECONDS = 60.0  # without a turn of the event loop: a batch takes milliseconds, a refit of LEARN seconds
+ANSWER_SECONDS = 2.0  # the pages are answered by a thread of their own, also while a batch computes
+# What `/readyz` says of what is wrong in words that `doctor` knows again.
+TURNED_NOT, NO_REDIS, HALTED = "nothing has turned for", "Redis does not answer", "has stopped and waits for a person"
 
 
 class Health:
@@ -36,7 +40,7 @@ class Health:
     def live(self) -> list[str]:
         """What is wrong for good."""
         silent = time.monotonic() - self._telemetry.turned_at
-        return [f"nothing has turned for {silent:.0f} s"] if silent > STUCK_SECONDS else []
+        return [f"{TURNED_NOT} {silent:.0f} s"] if silent > STUCK_SECONDS else []
 
     def ready(self) -> list[str]:
         """What is still missing."""
@@ -44,10 +48,10 @@ class Health:
         if not self._telemetry.joined:
             missing.append("the consumer group has not given out partitions yet")
         if self.redis is not True:
-            missing.append("Redis was not asked yet" if self.redis is None else f"Redis does not answer: {self.redis}")
+            missing.append("Redis was not asked yet" if self.redis is None else f"{NO_REDIS}: {self.redis}")
         for part in sorted(self._telemetry.assigned.values(), key=lambda part: part.number):
             if not part.open:
-                state = "has stopped and waits for a person" if part.halted else "reads its state"
+                state = HALTED if part.halted else "reads its state"
                 missing.append(f"{part.topic} partition {part.number} {state}")
         return missing
 
@@ -73,6 +77,17 @@ def _application(telemetry: PrometheusTelemetry, health: Health) -> web.Applicat
 
 def _answer(missing: list[str]) -> web.Response:
     return web.Response(text="\n".join(missing or ["ok"]) + "\n", status=503 if missing else 200)
+
+
+def ask(host: str, port: int, page: str) -> tuple[int, str]:
+    """Status and text of one page of a worker; raises what `http.client` raises, `ConnectionRefusedError` too."""
+    connection = http.client.HTTPConnection(host, port, timeout=ANSWER_SECONDS)
+    try:
+        connection.request("GET", f"/{page}")
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(errors="replace")
+    finally:
+        connection.close()
 
 
 def check_free(host: str, first: int, count: int) -> None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from stream_seg.adapters.redis.keys import SlotKeys
 from stream_seg.adapters.redis.link import CONNECT_SECONDS, REPLY_SECONDS, Link, Reply, Servers
 from stream_seg.adapters.redis.resp import command
-from stream_seg.adapters.redis.slots import ranged, slot_state
+from stream_seg.adapters.redis.slots import ranged, read_outbox, slot_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from stream_seg.ports import Slot, SlotState
+    from stream_seg.ports import OutboxEntry, Slot, SlotState
 
 
 class RedisInspection:
@@ -78,6 +78,15 @@ class RedisInspection:
     async def outbox_length(self, slot: Slot) -> int:
         """How many outbox entries Kafka has not acknowledged yet."""
         return int(await self._ask(slot, b"XLEN", self._keys(slot).outbox))
+
+    async def outbox(self, slot: Slot) -> list[OutboxEntry]:
+        """Those entries, oldest first."""
+        return await read_outbox(self._keys(slot), self._link(slot))
+
+    async def outbox_head(self, slot: Slot) -> int | None:
+        """The oldest of them; None: nothing waits."""
+        found = await self._ask(slot, b"XRANGE", self._keys(slot).outbox, b"-", b"+", b"COUNT", b"1")
+        return int(found[0][0].partition(b"-")[0]) if found else None
 
     async def ring(self, slot: Slot, after: int = -1, limit: int = 0) -> list[tuple[bytes, int]]:
         """A page of (customer, position) behind `after`; go on behind the last position. Empty: the end."""

@@ -90,7 +90,7 @@ class RedisSlots:
             case Claim():
                 return await _claim(keys, link, self._claim_step())
             case ReadOutbox():
-                return await _read_outbox(keys, link)
+                return await read_outbox(keys, link)
             case Trim():
                 await _trim(keys, link, effect)
                 return None
@@ -216,7 +216,8 @@ def _fenced_unless_done(effect: Write | Trim, reply: Reply) -> None:
         raise Fenced(f"slot {stage}-{partition}: {reply.decode(errors='replace')}")
 
 
-async def _read_outbox(keys: SlotKeys, link: Link) -> list[OutboxEntry]:
+async def read_outbox(keys: SlotKeys, link: Link) -> list[OutboxEntry]:
+    """Every entry, oldest first."""
     entries: list[OutboxEntry] = []
     after = b"-"
     while True:
