@@ -1,4 +1,4 @@
-"""What a process tells of itself while it works. `Telemetry` tells nobody; `adapters.prometheus` counts.
+"""What a process tells of itself while it works. `Telemetry` and `Traces` tell nobody; `adapters` count and report.
 
 The shells call these once a batch or less often, never once an event: telling must cost next to nothing.
 """
@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from stream_seg.errors import Stop, StreamSegError
-from stream_seg.pipeline.facts import LabelFacts, LearnFacts
+from stream_seg.pipeline.facts import LabelFacts, LearnFacts, Traced
 from stream_seg.ports import Message
 
 Server = Literal["kafka", "redis"]
+Delivery = Literal["sent", "refused", "dropped"]
 
 
 class PartitionTelemetry:
@@ -73,3 +74,24 @@ class Telemetry:
 
     def alarmed(self) -> None:
         """Something was said that a person must hear."""
+
+    def traced(self, delivery: Delivery, spans: int) -> None:
+        """What became of spans. Called from another thread too."""
+
+
+class PartitionTraces:
+    """One partition in the traces that its producers record."""
+
+    def handled(self, events: Sequence[Traced], began: int) -> None:
+        """A batch is done in which these events were; began: ns since 1970."""
+
+
+class Traces:
+    """Reports the work on events to whoever collects the traces that these belong to."""
+
+    def partition(self, topic: str, partition: int) -> PartitionTraces:
+        """Who hears of one partition."""
+        return PartitionTraces()
+
+    def close(self) -> None:
+        """The process ends: what waits is sent, or given up after a moment."""

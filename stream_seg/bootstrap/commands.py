@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from stream_seg.adapters.prometheus.serving import check_free
 from stream_seg.bootstrap.backfilling import Folded, run_backfill
+from stream_seg.bootstrap.connect import check_traces
 from stream_seg.bootstrap.definition import begin, put_in_force
 from stream_seg.bootstrap.demo import feed_demo, run_demo
 from stream_seg.bootstrap.examining import examine
@@ -58,6 +59,7 @@ def run(config: Config, stages: Sequence[Stage], workers: int, *, embedded: bool
 def _run(config: Config, stages: Sequence[Stage], workers: int, *, embedded: bool) -> None:
     if config.run.metrics_port:
         check_free(config.run.bind, config.run.metrics_port, len(stages) * workers)
+    check_traces(config)
     note = begin(config, who="run", why="first run")
     if note:
         say(note)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import partial
+from importlib import import_module
 
 from stream_seg.adapters.embedded.idempotence import teach_init_producer_id
-from stream_seg.adapters.kafka.connection import Broker
+from stream_seg.adapters.kafka.connection import Broker, calm
 from stream_seg.adapters.kafka.producer import Producer
 from stream_seg.adapters.kafka.ranges import Asked, piece
-from stream_seg.adapters.kafka.topics import topic_name
+from stream_seg.adapters.kafka.topics import group_name, topic_name
 from stream_seg.adapters.redis.slots import RedisSlots
 from stream_seg.config import Config, KafkaSettings
+from stream_seg.errors import ConfigError
 from stream_seg.ports import Record
+from stream_seg.telemetry import Telemetry, Traces
 
 
 def broker_of(kafka: KafkaSettings) -> Broker:
@@ -35,6 +38,28 @@ def slots_of(config: Config) -> RedisSlots:
 async def piece_of(config: Config, topic: str, partition: int, offset: int, until: int) -> Sequence[Record]:
     """Some records of a topic's partition, from `offset` on and before `until`; none: there are none left."""
     return await piece(broker_of(config.kafka), Asked(topic, partition, offset, until))
+
+
+def check_traces(config: Config) -> None:
+    """Raises `ConfigError` where `run.traces` asks for an extra that is not installed."""
+    if config.run.traces is None:
+        return
+    try:
+        import_module("stream_seg.adapters.traces.otlp")
+    except ModuleNotFoundError as error:
+        raise ConfigError([f"run.traces: {error}; pip install 'stream_seg[traces]', or take the line out"]) from error
+
+
+def traces_of(config: Config, stage: str, telemetry: Telemetry) -> Traces:
+    """Who reports the spans of a stage: nobody, unless `run.traces` names a collector. LEARN has none."""
+    if config.run.traces is None or stage == "learn":
+        return Traces()
+    check_traces(config)
+    from stream_seg.adapters.traces.otlp import OtlpTraces  # noqa: PLC0415  # an extra
+
+    calm(60.0, ("opentelemetry.exporter.otlp.proto.http.trace_exporter",))  # each try that fails is a line
+    service = group_name(config.definition.name, stage)
+    return OtlpTraces(config.run.traces, service, config.run.traces_headers, telemetry)
 
 
 def now() -> int:

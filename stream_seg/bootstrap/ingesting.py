@@ -18,7 +18,7 @@ from stream_seg.pipeline.ingest import Ingest, IngestSettings
 from stream_seg.ports import LogRange
 from stream_seg.runtime.effects import Effects
 from stream_seg.runtime.source import LiveSource, Rules
-from stream_seg.telemetry import Telemetry
+from stream_seg.telemetry import Telemetry, Traces
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +31,10 @@ class IngestHandlers:
     They share a producer, one connection for asking where logs end, and the definition in force.
     """
 
-    def __init__(self, config: Config, telemetry: Telemetry, *, embedded: bool) -> None:
+    def __init__(self, config: Config, telemetry: Telemetry, traces: Traces, *, embedded: bool) -> None:
         self._config = config
         self._telemetry = telemetry
+        self._traces = traces
         self._embedded = embedded
         self._slots = slots_of(config)
         self._producer = producer_of(config)
@@ -49,8 +50,8 @@ class IngestHandlers:
 
         settings = IngestSettings(group=self._group, trust_ends=not self._embedded)
         effects = Effects(self._slots, self._producer, log_range, telemetry=self._telemetry)
-        told = self._telemetry.partition(topic, partition)
-        return LiveSource(lambda: Ingest(topic, partition, settings, _clock()), effects, self.rules, told)
+        told, traces = self._telemetry.partition(topic, partition), self._traces.partition(topic, partition)
+        return LiveSource(lambda: Ingest(topic, partition, settings, _clock()), effects, self.rules, told, traces)
 
     async def rules(self) -> Rules:
         """The definition in force, read again every while. One that cannot be read again stays.

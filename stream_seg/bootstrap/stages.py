@@ -20,7 +20,7 @@ from stream_seg.adapters.kafka.transport import BatchSettings
 from stream_seg.adapters.prometheus.counting import PrometheusTelemetry
 from stream_seg.adapters.prometheus.serving import serve
 from stream_seg.adapters.redis.inspection import RedisInspection
-from stream_seg.bootstrap.connect import broker_of, now, piece_of, producer_of, slots_of
+from stream_seg.bootstrap.connect import broker_of, now, piece_of, producer_of, slots_of, traces_of
 from stream_seg.bootstrap.ingesting import IngestHandlers
 from stream_seg.bootstrap.logs import logs
 from stream_seg.bootstrap.polling import poll
@@ -34,7 +34,7 @@ from stream_seg.ports import LogRange, Message, Record, Slot
 from stream_seg.runtime.effects import Effects
 from stream_seg.runtime.partition import LivePartition, Work
 from stream_seg.runtime.watch import SourceWatch
-from stream_seg.telemetry import Telemetry
+from stream_seg.telemetry import Telemetry, Traces
 from stream_seg.wire.control import TICK, activates, control
 
 log = logging.getLogger(__name__)
@@ -46,9 +46,10 @@ GARBAGE = 50_000, 20, 100  # what lives as long as a batch is not looked through
 class Handlers:
     """Makes the handler of each partition that the group gives to this process."""
 
-    def __init__(self, config: Config, stage: str, telemetry: Telemetry, *, embedded: bool) -> None:
+    def __init__(self, config: Config, stage: str, telemetry: Telemetry, traces: Traces, *, embedded: bool) -> None:
         self._config = config
         self._telemetry = telemetry
+        self._traces = traces
         self._embedded = embedded
         self._stage = stage
         self._slots = slots_of(config)
@@ -74,6 +75,7 @@ class Handlers:
             watch=_watch(partition),
             telemetry=self._telemetry,
             told=self._telemetry.partition(topic, partition),
+            traces=self._traces.partition(topic, partition),
         )
 
     def _work(self, partition: int) -> Callable[[], Work]:
@@ -161,21 +163,22 @@ async def _run(config: Config, stage: str, *, embedded: bool) -> NoReturn:
         broker_of(config.kafka),
         batch=BatchSettings(max_batch=config.run.max_batch, long_poll_ms=EMBEDDED_POLL_MS if embedded else 500),
     )
+    counting = PrometheusTelemetry(stage) if config.run.metrics_port else None
+    telemetry = counting or Telemetry()
+    traces = traces_of(config, stage, telemetry)
     # What is loaded by now stays for good; the collector must not look through it again and again.
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GARBAGE)
-    counting = PrometheusTelemetry(stage) if config.run.metrics_port else None
-    telemetry = counting or Telemetry()
     handlers = (
-        IngestHandlers(config, telemetry, embedded=embedded)
+        IngestHandlers(config, telemetry, traces, embedded=embedded)
         if stage == "ingest"
-        else Handlers(config, stage, telemetry, embedded=embedded)
+        else Handlers(config, stage, telemetry, traces, embedded=embedded)
     )
     health = serve(counting, config.run.bind, config.run.metrics_port) if counting is not None else None
     async with asyncio.TaskGroup() as beside:
         beside.create_task(keep_giving_back())
         if counting is not None and health is not None:
             beside.create_task(poll(config, stage, counting, health))
-        await run_and_exit(StageApp(settings, handlers, telemetry=telemetry))
+        await run_and_exit(StageApp(settings, handlers, telemetry=telemetry), traces.close)
     raise AssertionError("run_and_exit ends the process")

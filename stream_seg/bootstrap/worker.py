@@ -19,8 +19,12 @@ SWITCH = 0.0005  # seconds
 
 
 def _end_with_the_supervisor() -> None:
-    """Standard input closes when the supervisor is gone, however it went."""
-    sys.stdin.buffer.read()
+    """Standard input closes when the supervisor is gone, however it went.
+
+    Not through Python's own buffer: its lock, held while the process ends with an exit code, would abort it instead.
+    """
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -215,14 +215,18 @@ def check_kafka(raw: dict[str, Any], tell: Tell) -> None:
 def check_secrets(raw: dict[str, Any], tell: Tell) -> None:
     """No secret stands in the file; and one is given once."""
     security = raw["kafka"].get("security") if isinstance(raw.get("kafka"), dict) else None
-    for path, section in ((("kafka", "security"), security), (("redis",), raw.get("redis"))):
-        if not isinstance(section, dict) or "password" not in section:
+    for path, section, key in (
+        (("kafka", "security"), security, "password"),
+        (("redis",), raw.get("redis"), "password"),
+        (("run",), raw.get("run"), "traces_header"),
+    ):
+        if not isinstance(section, dict) or key not in section:
             continue
-        if not isinstance(section["password"], FromEnvironment):
-            variable = "STREAM_SEG_" + "__".join(path).upper() + "__PASSWORD"
-            tell((*path, "password"), f"a secret in the file, use `password_file` or {variable}", key=True)
-        elif "password_file" in section:
-            tell((*path, "password_file"), "there is a password in the environment too, keep one of them", key=True)
+        file, variable = f"{key}_file", "STREAM_SEG_" + "__".join((*path, key)).upper()
+        if not isinstance(section[key], FromEnvironment):
+            tell((*path, key), f"a secret in the file, use `{file}` or {variable}", key=True)
+        elif file in section:
+            tell((*path, file), f"{variable} is set too, keep one of them", key=True)
 
 
 def check_redis(raw: dict[str, Any], tell: Tell) -> None:

@@ -12,8 +12,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_core import PydanticCustomError
 
 from stream_seg.config.problems import choose
@@ -209,15 +210,41 @@ def secret_file(value: Any) -> SecretStr:
     return SecretStr(content)
 
 
+def web_address(value: Any) -> str:
+    """The URL of a server, without user, password or arguments."""
+    given = text(value)
+    if "@" in given or "?" in given:
+        raise wrong("there may be a secret in it, take out what stands before `@` and after `?`")
+    try:
+        parts = urlsplit(given)
+        right = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket that does not close
+        right = False
+    if not right:
+        raise wrong(f"{shown(given)} is not an address, write it as http://host:4318")
+    return given
+
+
+def header(value: Any) -> SecretStr:
+    """A header of HTTP that may be a secret; the value never shows."""
+    given = value.get_secret_value() if isinstance(value, SecretStr) else text(value)
+    if not re.fullmatch(r"[A-Za-z0-9-]+: ?[!-~][ -~]*", given):
+        raise wrong("this is not a header, write it as `Authorization: Bearer …`")
+    return SecretStr(given)
+
+
 def _unquote(value: object) -> str:
     numeric = isinstance(value, str) and re.fullmatch(r"[+-]?[\d.]+", value)
     return ", take it out of the quotes" if numeric else ", write one"
 
 
 Text = Annotated[str, BeforeValidator(text), Kind("text")]
+WebAddress = Annotated[str, BeforeValidator(web_address), Kind("text")]
 Flag = Annotated[bool, BeforeValidator(flag), Kind("true / false")]
 Number = Annotated[float, BeforeValidator(number()), Kind("number")]
 Duration = Annotated[int, BeforeValidator(duration()), Kind("duration")]
 Offset = Annotated[int, BeforeValidator(utc_offset), Kind("offset from UTC")]
 Memory = Annotated[int, BeforeValidator(size), Kind("memory")]
+Header = Annotated[SecretStr, BeforeValidator(header), Kind("secret")]
 SecretFile = Annotated[SecretStr, BeforeValidator(secret_file), Kind("path of a file")]
+HeaderFile = Annotated[SecretFile, AfterValidator(header)]

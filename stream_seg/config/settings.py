@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import BeforeValidator, Field, SecretStr
 
-from stream_seg.config.scalars import Kind, Memory, SecretFile, Text, one_of
+from stream_seg.config.scalars import Header, HeaderFile, Kind, Memory, SecretFile, Text, WebAddress, one_of
 from stream_seg.config.section import Section, Words, in_range
 
 _MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
@@ -113,6 +113,23 @@ class RunSettings(Section):
     log: Annotated[Literal["text", "json"], BeforeValidator(one_of("text", "json")), Kind("text / json")] = Field(
         default="text", description="form of the lines on standard error; `json`: one object a line"
     )
+    traces: WebAddress | None = Field(
+        default=None,
+        description="OpenTelemetry collector that spans go to by OTLP over HTTP, `http://host:4318`; default: none",
+    )
+    traces_header: Header | None = Field(
+        default=None,
+        description="`Name: value` to send along; only as STREAM_SEG_RUN__TRACES_HEADER, in the file use "
+        "`traces_header_file`",
+    )
+    traces_header_file: HeaderFile | None = Field(default=None, description="file that holds such a header")
     outbox_limit: Annotated[int, in_range(1, 1_000_000), Kind("whole number")] = Field(
         default=2_500, description="messages of a partition not yet published, above which it stops applying"
     )
+
+    @property
+    def traces_headers(self) -> dict[str, str]:
+        """The header in clear, for the exporter alone."""
+        given = self.traces_header or self.traces_header_file
+        name, _, value = given.get_secret_value().partition(":") if given else ("", "", "")
+        return {name: value.strip()} if name else {}

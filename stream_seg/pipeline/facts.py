@@ -14,6 +14,17 @@ def unmarked(_: str) -> None:
     """What `mark` of a stage's work is until somebody wants to hear which phase of a batch begins."""
 
 
+class Traced(NamedTuple):
+    """An event of a batch that belongs to a trace which its sender records (`stream_seg.wire.traces`).
+
+    result  accepted, duplicate, late or rejected
+    """
+
+    offset: int
+    context: bytes
+    result: str
+
+
 Moves: TypeAlias = Counter[tuple[str, int | None, int | None, str]]
 """(tier, previous segment, segment, cause) -> how many movements."""
 

@@ -17,11 +17,13 @@ from dataclasses import dataclass
 from stream_seg.core.definition import Definition
 from stream_seg.core.marks import WINDOW
 from stream_seg.errors import BadEvent, Fenced, StateLost, Stop, Undeliverable
+from stream_seg.pipeline.facts import Traced
 from stream_seg.ports import Commit, Committed, LogRange, Message, Publish, Record, Step
 from stream_seg.wire import control
 from stream_seg.wire.canonical import Canonicalizer
 from stream_seg.wire.dead_letters import dead_letter
 from stream_seg.wire.timestamps import in_future
+from stream_seg.wire.traces import TRACEPARENT, context_of
 
 EVENTS = "events"
 PROGRESS_EVERY = 5_000  # ms
@@ -65,6 +67,7 @@ class Ingest:
         self.through = 0  # the source is read up to here (ms)
         self.told_at = 0
         self.followed: Definition | None = None
+        self.traced: list[Traced] = []  # of the last batch
 
     def follow(self, definition: Definition, events_partitions: int) -> None:
         """Works by this definition from the next batch on. Raises `ConfigError` for a mapping that cannot work."""
@@ -89,6 +92,7 @@ class Ingest:
 
     def process(self, records: Sequence[Record]) -> Step[int]:
         """Moves a batch into the events log; returns the next offset. Raises `Fenced` when the assignment ended."""
+        self.traced.clear()
         for run in _runs(records):
             yield from self._move(run)
         yield from self._tell(reads_on=True)
@@ -116,9 +120,13 @@ class Ingest:
                 continue
             offsets.append(record.offset)
             mark = f"{self.log_id}:{self.partition}:{record.offset}"
-            messages.append(Message(EVENTS, customer, value, ((control.SOURCE, mark.encode()),)))
+            headers: tuple[tuple[str, bytes], ...] = ((control.SOURCE, mark.encode()),)
+            if record.headers and (context := self._trace(record, "accepted")) is not None:
+                headers = (*headers, (TRACEPARENT, context))
+            messages.append(Message(EVENTS, customer, value, headers))
         for row, error in sorted(bad, key=lambda pair: pair[0]):
             offsets.append(records[row].offset)
+            self._trace(records[row], "rejected")
             messages.append(dead_letter(records[row], error, self.settings.group, self.log_id))
         messages += self._progress_if_behind(records[-1])
         try:
@@ -129,6 +137,13 @@ class Ingest:
         if not (yield Commit(self.topic, self.partition, following)):
             raise Fenced(f"{self.source}: the commit of {following} was refused; going on from the last one")
         self.next = following
+
+    def _trace(self, record: Record, result: str) -> bytes | None:
+        """The context of the trace that a record belongs to, if its sender records it."""
+        context = context_of(record.headers)
+        if context is not None:
+            self.traced.append(Traced(record.offset, context, result))
+        return context
 
     def _in_future(self, record: Record, at: int) -> BadEvent | None:
         """Events from the future of their own record. A time that the producer put there itself proves nothing."""

@@ -22,12 +22,16 @@ from stream_seg.wire.dead_letters import dead_letter
 from stream_seg.wire.decode import Decoder
 from stream_seg.wire.rejections import rejection
 from stream_seg.wire.timestamps import in_future
+from stream_seg.wire.traces import TRACEPARENT, sampled
+
+COPY = "copy"  # of a record of a source that was taken before
 
 
 class Intake:
     """Takes records in under the rules in force; made anew when they change.
 
     known  the customers at hand: they are at home here, whatever their ids hash to
+    traced the events of the run that belong to recorded traces: offset -> context
     """
 
     def __init__(
@@ -37,6 +41,7 @@ class Intake:
         self.memory = memory
         self.settings = settings
         self.known = known
+        self.traced: dict[int, bytes] = {}
         definition = engine.activation.definition
         self.rules, self.max_skew = definition.input, definition.max_skew
         # What INGEST or a feeder wrote is Segment-spec JSON by now: a mapping is for what producers write here.
@@ -45,15 +50,19 @@ class Intake:
 
     def advance(self, records: Sequence[Record]) -> tuple[Sequence[Record], Int64]:
         """The events of a run and the partition's clock at each; leaves the clock where the run ends."""
-        state, clocks = self.memory.state, np.empty(len(records), np.int64)
+        clocks = np.empty(len(records), np.int64)
         ours: list[int] = []
         start = 0
+        self.traced.clear()
         for i, record in control.with_headers(records):
-            clocks[start:i] = self._pass(records[start:i])
-            self._pass([record])
-            if not self._is_event(record):
-                ours.append(i)
-            clocks[i], start = state.clock, i + 1
+            kind = self._look(record)
+            if kind is None:
+                continue
+            ours.append(i)
+            if kind == control.PROGRESS:
+                clocks[start : i + 1], start = self._pass(records[start : i + 1]), i + 1
+                told = control.read(record, control.Progress)
+                self.memory.progress(told.source, self._witnessed(told.through, record))
         clocks[start:] = self._pass(records[start:])
         if not ours:
             return records, clocks
@@ -61,7 +70,7 @@ class Intake:
         return [record for i, record in enumerate(records) if i not in left_out], np.delete(clocks, ours)
 
     def _pass(self, records: Sequence[Record]) -> Int64 | int:
-        """The clock at each of some records without headers of ours."""
+        """The clock at each of some records, as far as they themselves move it."""
         state = self.memory.state
         if self.rules.clock != "append" or not records:
             return state.clock
@@ -75,18 +84,20 @@ class Intake:
         state.clock = int(clocks[-1])
         return clocks
 
-    def _is_event(self, record: Record) -> bool:
-        """Takes the headers of our own: control records move the clock, and a source's record counts once."""
+    def _look(self, record: Record) -> str | None:
+        """What a record is by its headers: an event (None), a control record's kind, or `COPY`: it counts once."""
+        context = None
         for name, value in record.headers:
             if name == control.HEADER:
-                if value.decode() == control.PROGRESS:
-                    told = control.read(record, control.Progress)
-                    self.memory.progress(told.source, self._witnessed(told.through, record))
-                return False
+                return value.decode()
             if name == control.SOURCE and self.memory.taken(value.decode()):
                 self.memory.state.duplicates += 1
-                return False
-        return True
+                return COPY
+            if name == TRACEPARENT:
+                context = sampled(value)
+        if context is not None:
+            self.traced[record.offset] = context
+        return None
 
     def _witnessed(self, through: int, record: Record) -> int:
         """Live progress, by the broker's clock at most: one machine whose clock runs ahead must not age everybody."""

@@ -16,7 +16,7 @@ from stream_seg.core.activation import Activation
 from stream_seg.core.state import ACCEPTED, DUPLICATE, LATE, Rows
 from stream_seg.errors import Damaged, Stop
 from stream_seg.pipeline.customers import Customers
-from stream_seg.pipeline.facts import LabelFacts, in_force_facts, unmarked
+from stream_seg.pipeline.facts import LabelFacts, Traced, in_force_facts, unmarked
 from stream_seg.pipeline.filling import Filler, Unheard
 from stream_seg.pipeline.intake import Intake
 from stream_seg.pipeline.label_settings import LabelSettings
@@ -27,6 +27,8 @@ from stream_seg.ports import Ahead, Record, Slot, Step
 from stream_seg.wire import control
 from stream_seg.wire.dead_letters import dead_letter, late_event
 from stream_seg.wire.rejections import rejection
+
+RESULTS = {ACCEPTED: "accepted", DUPLICATE: "duplicate", LATE: "late"}
 
 
 class Labeller:
@@ -40,6 +42,7 @@ class Labeller:
         self.settings = settings
         self.now = iter(now)
         self.mark: Callable[[str], None] = unmarked
+        self.traced: list[Traced] = []  # of the last batch
 
     # --- opening
 
@@ -85,6 +88,7 @@ class Labeller:
 
     def process(self, records: Sequence[Record]) -> Step[int]:
         """Applies a batch; returns the next offset. What was decided waits in ``owner.pending`` for the relay."""
+        self.traced.clear()
         if self.owner.waiting > self.settings.outbox_limit:
             yield from self.owner.relay()
         yield from self._find_first(records)
@@ -210,7 +214,16 @@ class Labeller:
         )
         self.mark("features")
         outcome = customers.outcome()
+        if traced := self.intake.traced:
+            offsets = enumerate(rows.offset.tolist())
+            outcome.contexts = {row: traced[offset] for row, offset in offsets if offset in traced}
         fate = customers.fold(rows, outcome)
+        if traced:
+            fates = dict(zip(rows.offset.tolist(), fate.tolist(), strict=True))
+            self.traced += [
+                Traced(offset, context, RESULTS[fates[offset]] if offset in fates else "rejected")
+                for offset, context in traced.items()
+            ]
         state.accepted += int(np.count_nonzero(fate == ACCEPTED))
         state.duplicates += int(np.count_nonzero(fate == DUPLICATE))
         late = decoded.rows[fate == LATE].tolist()

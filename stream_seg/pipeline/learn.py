@@ -16,7 +16,7 @@ import msgspec
 
 from stream_seg.core.ring import RING, position_of
 from stream_seg.errors import Stop
-from stream_seg.pipeline.facts import LearnFacts, unmarked
+from stream_seg.pipeline.facts import LearnFacts, Traced, unmarked
 from stream_seg.pipeline.learn_state import Memory, offset_in
 from stream_seg.pipeline.owner import SlotOwner
 from stream_seg.pipeline.registry import Registry
@@ -46,6 +46,7 @@ class Learn:
         self.partition = partition
         self.settings = settings
         self.mark: Callable[[str], None] = unmarked
+        self.traced: Sequence[Traced] = ()  # a sample belongs to no trace of one event
 
     def open(self) -> Step[int]:
         """Claims the partition and reads its table back; returns the offset to read from."""

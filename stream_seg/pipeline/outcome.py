@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 import msgspec
 import numpy as np
 
 from stream_seg.core.definition import DAY
-from stream_seg.core.emission import CAUSES, FORGOTTEN, VISIT, Emissions
+from stream_seg.core.emission import BY_EVENT, CAUSES, FORGOTTEN, VISIT, Emissions
 from stream_seg.core.engine import Engine
 from stream_seg.core.model import Float64
 from stream_seg.core.reasons import top_reasons
@@ -52,6 +53,7 @@ class Outcome:
 
     messages  for the outbox; histories: customer -> entries, oldest first
     moves     how often (tier, previous segment, segment, cause); returns: to the segment before, by how soon
+    contexts  the traces that rows of the fold belong to: row -> context; the movement that one causes belongs to it too
     forgotten rows to erase: with everything stored before, also where the customer came back in the same batch
     """
 
@@ -66,6 +68,7 @@ class Outcome:
         self.returns: Counter[str] = Counter()
         self.histories: dict[bytes, list[bytes]] = {}
         self.forgotten: set[int] = set()
+        self.contexts: Mapping[int, bytes] = {}
 
     def take(self, residents: Residents) -> None:
         """Takes what the fold left in ``residents.out`` and makes room there."""
@@ -86,7 +89,7 @@ class Outcome:
     def _moved(
         self, residents: Residents, row: list[int], confidence: float, margin: float, reasons: list[Reason]
     ) -> None:
-        kind, slot, _, at, previous, segment, sequence, cause, incarnation, a, *_, away = row
+        kind, slot, fold_row, at, previous, segment, sequence, cause, incarnation, a, *_, away = row
         customer = residents.ids[slot]
         old, new = (None if previous < 0 else previous), (None if segment < 0 else segment)
         if kind == FORGOTTEN:
@@ -99,7 +102,9 @@ class Outcome:
                 customer, incarnation, sequence, old, new, cause, at,
                 confidence if known else None, margin if known else None, reasons,
             )  # fmt: skip
-            self.messages += movement_messages(movement, activation, self.decided_at, self.origin)
+            # Silence may have moved her before the event that is applied: then it is not the cause.
+            context = self.contexts.get(fold_row) if cause == BY_EVENT else None
+            self.messages += movement_messages(movement, activation, self.decided_at, self.origin, context)
         self.moves[activation.definition.tier, old, new, CAUSES[cause]] += 1
         if away >= 0:
             self.returns.update(name for name, within in RETURNS if away <= within)

@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from stream_seg.errors import Fenced
-from stream_seg.pipeline.facts import LabelFacts, LearnFacts
+from stream_seg.pipeline.facts import LabelFacts, LearnFacts, Traced
 from stream_seg.pipeline.owner import SlotOwner
 from stream_seg.ports import Message, Record, Step
 from stream_seg.runtime.effects import Effects
 from stream_seg.runtime.phases import Phases
-from stream_seg.telemetry import PartitionTelemetry, Telemetry
+from stream_seg.telemetry import PartitionTelemetry, PartitionTraces, Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,8 @@ class Work(Protocol):
     owner: SlotOwner
     mark: Callable[[str], None]
 
+    @property
+    def traced(self) -> Sequence[Traced]: ...
     def open(self) -> Step[int]: ...
     def process(self, records: Sequence[Record]) -> Step[int]: ...
     def facts(self) -> LabelFacts | LearnFacts: ...
@@ -37,7 +39,8 @@ class LivePartition:
 
     A new `Work` is made for every opening, so nothing of a lost claim is left over. `tick` is what an idle
     partition appends to its own log so that its clock moves; None where another clock moves it. `watch` looks at the
-    work whenever the partition is where its log is. `telemetry` hears of alarms, `told` of what this partition does.
+    work whenever the partition is where its log is. `telemetry` hears of alarms, `told` of what this partition does,
+    `traces` of the events that belong to a trace.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class LivePartition:
         watch: Callable[[Work], None] = lambda _: None,
         telemetry: Telemetry | None = None,
         told: PartitionTelemetry | None = None,
+        traces: PartitionTraces | None = None,
     ) -> None:
         self._new_work = work
         self._effects = effects
@@ -61,6 +65,7 @@ class LivePartition:
         self._phases = Phases("compute")
         self._telemetry = telemetry or Telemetry()
         self._told = told or PartitionTelemetry()
+        self._traces = traces or PartitionTraces()
         self._head: tuple[int, float] | None = None  # the oldest entry of the outbox, and since when it is that
         self._relaying: asyncio.Task[None] | None = None
         self._idle_for = 0
@@ -84,7 +89,9 @@ class LivePartition:
         self._idle_for = 0
         await self._check_relay(wait=work.owner.waiting > self._outbox_limit)
         self._phases.restart()
+        began = time.time_ns()
         offset = await self._effects.run(work.process(records), self._phases)
+        self._traces.handled(work.traced, began)
         self._told.spent(self._phases.take())
         self._say_alarms(work)
         self._watch(work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from stream_seg.pipeline.ingest import Ingest
 from stream_seg.ports import Record
 from stream_seg.runtime.effects import Effects
 from stream_seg.runtime.phases import Phases
-from stream_seg.telemetry import PartitionTelemetry
+from stream_seg.telemetry import PartitionTelemetry, PartitionTraces
 
 
 class Rules(NamedTuple):
@@ -33,10 +34,12 @@ class LiveSource:
         effects: Effects,
         rules: Callable[[], Awaitable[Rules]],
         told: PartitionTelemetry | None = None,
+        traces: PartitionTraces | None = None,
     ) -> None:
         self._new_ingest = ingest
         self._phases = Phases("decode")
         self._told = told or PartitionTelemetry()
+        self._traces = traces or PartitionTraces()
         self._effects = effects
         self._rules = rules
         self._ingest: Ingest | None = None
@@ -53,7 +56,9 @@ class LiveSource:
         ingest = self._opened()
         ingest.follow(*await self._rules())
         self._phases.restart()
+        began = time.time_ns()
         offset = await self._effects.run(ingest.process(records), self._phases)
+        self._traces.handled(ingest.traced, began)
         self._told.spent(self._phases.take())
         return offset
 

@@ -15,6 +15,7 @@ from stream_seg.core.activation import Activation
 from stream_seg.core.emission import CAUSES
 from stream_seg.ports import Message
 from stream_seg.wire.timestamps import rfc3339
+from stream_seg.wire.traces import TRACEPARENT
 
 CHANGES, LABELS, SAMPLES = "segment-changes", "customer-segments", "samples"
 MODELS, DEFINITIONS = "models", "segment-definitions"
@@ -99,8 +100,13 @@ class _Label(msgspec.Struct, frozen=True, gc=False):
     as_of: str
 
 
-def movement_messages(m: Movement, a: Activation, decided_at: str, origin: str) -> list[Message]:
-    """The movement itself and the customer's new current label (a tombstone where it has none any more)."""
+def movement_messages(
+    m: Movement, a: Activation, decided_at: str, origin: str, context: bytes | None = None
+) -> list[Message]:
+    """The movement itself and the customer's new current label (a tombstone where it has none any more).
+
+    `context`: of the trace of the event that caused it.
+    """
     customer = m.customer.decode()
     id_ = f"{customer}:{m.incarnation}:{m.sequence}"
     at = rfc3339(m.at)
@@ -123,6 +129,8 @@ def movement_messages(m: Movement, a: Activation, decided_at: str, origin: str) 
         origin,
     )
     headers = cloud_event("segment-changed", id_, a.definition.name, at, m.customer)
+    if context is not None:
+        headers = (*headers, (TRACEPARENT, context))
     change = Message(CHANGES, m.customer, _encode(body), headers)
     if m.segment is None:
         return [change, no_label_message(m.customer)]

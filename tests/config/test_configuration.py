@@ -155,6 +155,31 @@ def test_a_password_given_twice_is_refused_without_showing_it(path: Path, tmp_pa
     assert "hunter" not in str(caught.value)
 
 
+def test_a_header_for_the_collector_comes_from_the_environment_or_a_file_and_is_never_shown(
+    path: Path, tmp_path: Path
+) -> None:
+    secret, variable = tmp_path / "secret", "STREAM_SEG_RUN__TRACES_HEADER"
+    secret.write_text("api-key: hunter2\n")
+    config = load(path, {"STREAM_SEG_RUN__TRACES": "https://traces.example", variable: "Authorization: Bearer hunter2"})
+    assert (config.run.traces, config.run.traces_headers) == (
+        "https://traces.example",
+        {"Authorization": "Bearer hunter2"},
+    )
+    assert "hunter2" not in repr(config)
+    for wrong in ("hunter2", "a header: hunter2", "Authorization: hunter2\r\nX: 1", "Authorization:"):
+        with pytest.raises(ConfigError, match="this is not a header, write it as") as caught:
+            load(path, {variable: wrong})
+        assert "hunter" not in str(caught.value)
+    path.write_text(SMALL + f"run: {{traces_header_file: {secret}}}\n")
+    assert load(path, {}).run.traces_headers == {"api-key": "hunter2"}
+    with pytest.raises(ConfigError, match=f"{variable} is set too, keep one of them"):
+        load(path, {variable: "Authorization: hunter3"})
+    secret.write_text("hunter2")
+    with pytest.raises(ConfigError, match="this is not a header") as caught:
+        load(path, {})
+    assert "hunter" not in str(caught.value)
+
+
 def test_the_reference_page_is_what_the_code_says() -> None:
     page = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
     assert page == reference(), "run: python -m stream_seg.config.reference > docs/configuration.md"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stream_seg.adapters.memory.slots import MemorySlots
-from stream_seg.pipeline.facts import LearnFacts, unmarked
+from stream_seg.pipeline.facts import LearnFacts, Traced, unmarked
 from stream_seg.pipeline.owner import SlotOwner
 from stream_seg.ports import Load, LogRange, Message, Record, Slot, Step
 from stream_seg.runtime.effects import Effects
@@ -48,6 +48,7 @@ class Decides:
     def __init__(self) -> None:
         self.owner = SlotOwner(SLOT, "events")
         self.mark: Callable[[str], None] = unmarked
+        self.traced: Sequence[Traced] = ()
 
     def facts(self) -> LearnFacts:
         return LearnFacts(0, ())

@@ -19,7 +19,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from types import FrameType
@@ -276,12 +276,13 @@ def _line(error: BaseException) -> str:
     return str(error) if isinstance(error, Stop) else f"{type(error).__name__}: {error}"
 
 
-async def run_and_exit(app: StageApp) -> NoReturn:
-    """For the main function of a process: runs `app`, then ends the process with its code.
+async def run_and_exit(app: StageApp, last: Callable[[], None] = lambda: None) -> NoReturn:
+    """For the main function of a process: runs `app`, does what is `last`, then ends the process with its code.
 
     At once: a thread of a driver that still waits for a broker must not keep it.
     """
     code = await app.run()
+    last()
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -120,6 +120,10 @@ RETRIES = _counter(
 REDIS_UP = _gauge("redis_up", "1 while Redis answers.")
 REDIS_MEMORY = _gauge("redis_memory_bytes", "What Redis uses (used_memory).")
 REDIS_LIMIT = _gauge("redis_memory_limit_bytes", "What Redis may use (maxmemory); 0: no limit.")
+TRACE_SPANS = _counter(
+    "trace_spans", "Spans for the collector in `run.traces`: sent; refused, when it did not take them; dropped, when "
+    "too many waited for it.", "delivery", series="3",
+)  # fmt: skip
 
 # --- customers
 CUSTOMERS = _gauge(

@@ -13,7 +13,7 @@ from stream_seg.core.findings import Finding
 from stream_seg.errors import Fenced, Stop, StreamSegError
 from stream_seg.pipeline.facts import InForceFacts, LabelFacts, LearnFacts, Moves, TierFacts
 from stream_seg.ports import Message
-from stream_seg.telemetry import PartitionTelemetry, Server, Telemetry
+from stream_seg.telemetry import Delivery, PartitionTelemetry, Server, Telemetry
 from stream_seg.wire.dead_letters import DEAD_LETTERS
 
 MOST_SEGMENTS = 64  # labels of segments in one process: numbers are never given twice, so in years they would pile up
@@ -51,6 +51,8 @@ class PrometheusTelemetry(Telemetry):
             self.meters[metric.RETRIES].at(server)
         for reason in ("fenced", "unavailable"):
             self.meters[metric.REOPENED].at(reason)
+        for delivery in ("sent", "refused", "dropped"):
+            self.meters[metric.TRACE_SPANS].at(delivery)
 
     def partition(self, topic: str, partition: int) -> CountedPartition:
         key = topic, partition
@@ -82,6 +84,9 @@ class PrometheusTelemetry(Telemetry):
 
     def alarmed(self) -> None:
         self.meters[metric.ALARMS].at().inc()
+
+    def traced(self, delivery: Delivery, spans: int) -> None:
+        self.meters[metric.TRACE_SPANS].at(delivery).inc(spans)
 
     def counted(self) -> None:
         """Says anew how many partitions there are, how many are open, and how many stopped."""
