@@ -12,6 +12,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka.errors import TopicAuthorizationFailedError
@@ -88,7 +89,7 @@ def test_nobody_may_create_alter_or_delete_anything(tmp_path: Path) -> None:
 @pytest.fixture
 def operated(tmp_path: Path, redis_server: RedisServer) -> Iterator[Stack]:
     """A segmentation with its topics, on a Kafka where everybody is its operator."""
-    authorizer = {
+    authorizer: dict[str, Any] = {
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "allow.everyone.if.no.acl.found": "true",  # the broker itself has no name either; what has a rule is closed
     }
