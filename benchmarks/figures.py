@@ -1,4 +1,4 @@
-"""Puts what was measured into README.md and docs/benchmarks.md: ``python -m benchmarks.figures``.
+"""Puts what was measured into README.md, docs/benchmarks.md and docs/operating.md: ``python -m benchmarks.figures``.
 
 Only figures of ``benchmarks/results/`` get there, with the place and day of the measurement; a test compares. What was
 not measured yet has no row.
@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks import sizing
 from benchmarks.origin import told as origin_of
 from benchmarks.waits import PARTS
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results/throughput.json"
+TRAINER = ROOT / "benchmarks/results/trainer.json"
 COMMANDS = ROOT / "benchmarks/results/commands.json"  # of `python -m benchmarks.commands`
-BLOCKS = re.compile(r"(<!-- (figures|waits): [^>]*-->\n).*?(<!-- /\2 -->)", re.DOTALL)
+BLOCKS = re.compile(r"(<!-- (figures|waits|sizing): [^>]*-->\n).*?(<!-- /\2 -->)", re.DOTALL)
 
 
 class Row(NamedTuple):
@@ -61,6 +63,7 @@ ROWS = (
 def measured() -> dict[str, Any]:
     """Everything that was measured."""
     results: dict[str, Any] = json.loads(RESULTS.read_text("utf-8"))
+    results["trainer"] = json.loads(TRAINER.read_text("utf-8"))
     if COMMANDS.exists():
         results["commands"] = json.loads(COMMANDS.read_text("utf-8"))
     return results
@@ -126,10 +129,10 @@ def _when(one: tuple[str, dict[str, Any]]) -> str:
 
 def filled(page: str, results: dict[str, Any]) -> str:
     """The page with the tables in their places."""
-    tables = {"figures": table, "waits": waits}
+    tables = {"figures": table, "waits": waits, "sizing": sizing.table}
     return BLOCKS.sub(lambda found: f"{found[1]}{tables[found[2]](results)}\n{found[3]}", page)
 
 
 if __name__ == "__main__":
-    for page in (ROOT / "README.md", ROOT / "docs/benchmarks.md"):
+    for page in (ROOT / "README.md", ROOT / "docs/benchmarks.md", ROOT / "docs/operating.md"):
         page.write_text(filled(page.read_text("utf-8"), measured()), "utf-8")

@@ -16,10 +16,11 @@ allow() { # principal, operations, topics
     for topic in $topics; do set -- "$@" --topic "$topic"; done
     kafka-acls.sh --bootstrap-server "$broker" "$@" --add --allow-principal "User:$user"
 }
-group() { # principal, operation, consumer group
-    user=$1 operation=$2 group=$3
+group() { # principal, operation, consumer groups
+    user=$1 operation=$2 groups=$3
     shift 3
-    kafka-acls.sh --bootstrap-server "$broker" "$@" --add --allow-principal "User:$user" --operation "$operation" --group "$group"
+    for group in $groups; do set -- "$@" --group "$group"; done
+    kafka-acls.sh --bootstrap-server "$broker" "$@" --add --allow-principal "User:$user" --operation "$operation"
 }
 ours() { # logical names
     for topic in "$@"; do printf '%s.%s.v1 ' "$name" "$topic"; done
@@ -31,6 +32,9 @@ if [ -n "$inputs" ]; then
     allow "$name-ingest" "Read Write DescribeConfigs" "$(ours events)" "$@"
     allow "$name-ingest" "Write" "$(ours dead-letters late-events)" "$@"
     group "$name-ingest" Read "$name-ingest" "$@"
+    # `doctor` and `apply` look at them, `status` at how far INGEST is.
+    allow "$name-operator" "Describe" "$inputs" "$@"
+    group "$name-operator" Describe "$name-ingest" "$@"
 fi
 
 allow "$name-label" "Read Write DescribeConfigs" "$(ours events samples)" "$@"
@@ -43,12 +47,9 @@ allow "$name-learn" "Read Write" "$(ours activations)" "$@"
 allow "$name-learn" "Write" "$(ours models segment-definitions drift-metrics learn-progress trainings dead-letters)" "$@"
 group "$name-learn" Read "$name-learn" "$@"
 
-# `apply`, `model`, `status`, `doctor`: reads everything, sees who is in the groups, writes into the two logs.
+# `apply`, `model`, `segments`, `doctor`, `status`, `drain`: reads everything, writes into the two logs. `rebuild`, `snapshot`
+# and `restore` ask whether a group has members; Kafka's own command sets it back where Redis lost everything.
 allow "$name-operator" "Read DescribeConfigs" "$(ours segment-changes customer-segments models activations trainings \
     segment-definitions drift-metrics dead-letters late-events learn-progress)" "$@"
 allow "$name-operator" "Read Write DescribeConfigs" "$(ours events samples)" "$@"
-for stage in label learn; do group "$name-operator" Describe "$name-$stage" "$@"; done
-if [ -n "$inputs" ]; then
-    allow "$name-operator" "Describe" "$inputs" "$@"
-    group "$name-operator" Describe "$name-ingest" "$@"
-fi
+group "$name-operator" Read "$name-label $name-learn" "$@"

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import msgspec
 
-from stream_seg.core.activation import Activation, Fill, Own
+from stream_seg.core.activation import ENGINE, Activation, Fill, Own
 from stream_seg.core.definition import Definition, Feature, feature_set_version
 
 
 def succeed(
     current: Activation, definition: Definition, *, who: str, at: int, why: str, fill: Fill | None = None
 ) -> Activation:
-    """The activation that puts `definition` in force after `current`, with the model of `current` still working."""
+    """The activation that puts `definition` in force after `current`, with the model of `current` still working.
+
+    From there on the log is decided by this version's engine, so older workers must not go on.
+    """
     names = {tier.name for tier in definition.tiers}
     following = msgspec.structs.replace(
         current,
         number=current.number + 1,
+        engine=max(current.engine, ENGINE),
         definition=definition,
         feature_set_version=feature_set_version(definition),
         tiers={tier: own for tier, own in current.tiers.items() if tier in names},

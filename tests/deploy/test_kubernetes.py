@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import kubernetes_validate  # type: ignore[import-untyped]  # it has no types
 import pytest
 from ruamel.yaml import YAML
 
+from deploy.kubernetes import prometheus_rule
 from stream_seg.adapters.kafka.topics import group_name, topic_name
 from stream_seg.cli.run import STAGES
 from stream_seg.config import load
@@ -21,7 +23,11 @@ from tests.docs.pages import understood
 
 HERE = ROOT / "deploy/kubernetes"
 VENDOR = Path(__file__).parent / "vendor"
-FOREIGN = {"ScaledObject": "scaledobject_v1alpha1.json", "ServiceMonitor": "servicemonitor_v1.json"}
+FOREIGN = {
+    "ScaledObject": "scaledobject_v1alpha1.json",
+    "ServiceMonitor": "servicemonitor_v1.json",
+    "PrometheusRule": "prometheusrule_v1.json",
+}
 KUSTOMIZE = ("Kustomization", "Component")
 
 
@@ -59,7 +65,7 @@ def test_every_object_is_as_its_schema_says(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["Deployment", "NetworkPolicy", "PodDisruptionBudget", "ScaledObject", "ServiceMonitor"]
+    "kind", ["Deployment", "NetworkPolicy", "PodDisruptionBudget", "PrometheusRule", "ScaledObject", "ServiceMonitor"]
 )
 def test_a_wrong_type_in_an_object_would_be_noticed(kind: str) -> None:
     with pytest.raises((jsonschema_rs.ValidationError, kubernetes_validate.ValidationError)):
@@ -133,6 +139,32 @@ def test_probes_services_and_policies_meet_the_port_that_a_worker_listens_on() -
     assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
     (policy,) = BY_KIND["NetworkPolicy"]
     assert [one["port"] for rule in policy["spec"]["ingress"] for one in rule["ports"]] == [name]
+
+
+def test_the_rules_are_those_of_prometheus_and_know_the_processes_by_the_name_that_the_monitor_gives() -> None:
+    made = prometheus_rule.text()
+    assert prometheus_rule.FILE.read_text("utf-8") == made, "run: python -m deploy.kubernetes.prometheus_rule"
+    (rule,) = BY_KIND["PrometheusRule"]
+    files = sorted((ROOT / "deploy/prometheus/rules").glob("*.yml"))
+    assert rule["spec"]["groups"] == [group for file in files for (one,) in [read(file)] for group in one["groups"]]
+    (service,), (monitor,) = BY_KIND["Service"], BY_KIND["ServiceMonitor"]
+    job = service["metadata"]["labels"][monitor["spec"]["jobLabel"]]
+    (prometheus,) = read(ROOT / "deploy/prometheus/prometheus.yml")
+    assert job in [scrape["job_name"] for scrape in prometheus["scrape_configs"]]
+    dashboards = [path.read_text("utf-8") for path in (ROOT / "deploy/grafana/dashboards").glob("*.json")]
+    assert set(re.findall(r'job=~?\\*"([^"\\]+)', "".join([made, *dashboards]))) == {job}
+
+
+def test_only_the_autoscaler_says_how_many_there_are() -> None:
+    scaled = {one["spec"]["scaleTargetRef"]["name"] for one in BY_KIND["ScaledObject"]}
+    assert scaled
+    counted = {one["metadata"]["name"] for one in BY_KIND["Deployment"] if "replicas" in one["spec"]}
+    assert counted == TEMPLATES.keys() - scaled - {one["metadata"]["name"] for one in BY_KIND["Job"]}
+    # A count of kustomize is such a field too: only where the autoscaler is left out with it.
+    for one in (one for one in ALL.values() if one["kind"] in KUSTOMIZE):
+        if scaled & {count["name"] for count in one.get("replicas", ())}:
+            gone = [patch["patch"] for patch in one["patches"] if "$patch: delete" in patch["patch"]]
+            assert any("kind: ScaledObject" in patch for patch in gone)
 
 
 def test_nothing_is_written_into_the_selectors_that_choose_pods_of_others() -> None:

@@ -16,7 +16,10 @@ from tests.docs.pages import ROOT, text_of
 SOME = {"machine": {"cpu": "X", "cores": 2}, "date": "2030-01-01", "events": 10}
 
 
-@pytest.mark.parametrize(("page", "blocks"), [("README.md", ["figures"]), ("docs/benchmarks.md", ["waits"])])
+PAGES = [("README.md", ["figures"]), ("docs/benchmarks.md", ["waits"]), ("docs/operating.md", ["sizing"])]
+
+
+@pytest.mark.parametrize(("page", "blocks"), PAGES)
 def test_figures_on_a_page_are_those_that_were_measured(page: str, blocks: list[str]) -> None:
     text = text_of(ROOT / Path(page))
     assert [found[2] for found in BLOCKS.finditer(text)] == blocks

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -77,20 +79,34 @@ def test_every_variable_on_a_page_is_read_by_something(page: Path) -> None:
     assert named <= {*variables(), *RESERVED}
 
 
-def source() -> str:
-    """All of the package, texts that stand in several pieces joined."""
-    texts = [path.read_text("utf-8") for path in sorted((ROOT / "stream_seg").rglob("*.py"))]
-    return re.sub(r'"\s*\n\s*f?"', "", "\n".join(texts))
+def said() -> Iterator[str]:
+    """Every text that the package could say: its literals, without docstrings; a NUL where an f-string fills in."""
+    for path in sorted((ROOT / "stream_seg").rglob("*.py")):
+        tree = ast.parse(text_of(path))
+        alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings among them
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone:
+                yield node.value
+            elif isinstance(node, ast.JoinedStr):
+                yield "".join(str(part.value) if isinstance(part, ast.Constant) else "\0" for part in node.values)
+
+
+def messages_of(page: str) -> list[str]:
+    """The first column of the table of remedies."""
+    table = page.partition("| message | what happened | what to do |")[2].partition("\n\n")[0]
+    return [message for row in table.splitlines()[2:] for message in re.findall(r"`([^`]+)`", row.split("|")[1])]
 
 
 def test_every_message_in_the_table_of_remedies_is_one_that_the_package_says() -> None:
-    page = text_of(ROOT / "docs/operating.md")
-    table = page.partition("| message | what happened | what to do |")[2].partition("\n\n")[0]
-    messages = [message for row in table.splitlines()[2:] for message in re.findall(r"`([^`]+)`", row.split("|")[1])]
+    messages = messages_of(text_of(ROOT / "docs/operating.md"))
     assert len(messages) >= 15
-    said = source()
-    pieces = [piece.strip() for message in messages for piece in message.split("…") if len(piece.strip()) > 3]
-    assert [piece for piece in pieces if piece not in said] == []
+    texts = list(said())
+    unsaid = []
+    for message in messages:
+        pieces = [piece.strip() for piece in message.split("…") if len(piece.strip()) > 3]
+        if not any(all(piece in text for piece in pieces) for text in texts):
+            unsaid.append(message)
+    assert unsaid == []
 
 
 def test_the_promise_of_the_readme_is_the_whole_promise() -> None:

@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from stream_seg.adapters.prometheus import catalogue as metric
 from stream_seg.adapters.prometheus.catalogue import CATALOGUE, PREFIX
+from stream_seg.adapters.prometheus.reference import PROCESS, REASONS, most_series
 from stream_seg.adapters.redis.inspection import RedisInspection
 from stream_seg.bootstrap.feeding import feed_live
 from stream_seg.ports import Slot
@@ -72,6 +73,17 @@ class Scrape:
         return dict(found)
 
 
+def within_bounds(scrape: Scrape, **sizes: int) -> None:
+    """No metric has more series than docs/metrics.md says, and neither has the whole process."""
+    count = Counter(s.name for s in scrape.samples)
+    for one in CATALOGUE:
+        parts = ("_bucket", "_sum", "_count") if one.kind == "histogram" else ("",)
+        there = sum(count.pop(one.full_name + part, 0) for part in parts)
+        assert there <= one.most({**sizes, "R": REASONS}), one.full_name
+    assert count.total() == PROCESS, count
+    assert len(scrape.samples) <= most_series(sizes)
+
+
 def test_what_is_scraped_is_what_happened(stack_of: StackMaker) -> None:
     port = free_ports(2)
     stack = stack_of(f"{WEEKS}run: {{metrics_port: {port}}}\n")
@@ -111,6 +123,12 @@ def test_what_is_scraped_is_what_happened(stack_of: StackMaker) -> None:
     assert learn.sum("model_waiting") == 0
     assert {key[0] for key in learn.by("drift_score", "method")} >= {"quantisation_error", "outlier_mass"}
     assert learn.sum("messages_published_total", topic="models") == len(versions)
+
+    # No more series than the page says.
+    named = {m[end] for m in moved for end in ("previous_segment", "segment")}  # none among them
+    columns, alive = len(versions[-1]["columns"]), len(versions[-1]["centers"])
+    within_bounds(label, P=stack.partitions, I=1, K=alive, S=len(named), T=1, F=columns)
+    within_bounds(learn, P=1, I=1, K=alive, S=len(named), T=1, F=columns)
 
     # Every metric is there, none names a customer, and Prometheus's own tool finds nothing to mend.
     there = {s.name for scrape in (label, learn) for s in scrape.samples}
@@ -187,5 +205,6 @@ def test_ingest_counts_what_it_reads_and_what_it_cannot_use(stack_of: StackMaker
     assert {phase for (phase,) in ingest.by("phase_seconds_total", "phase")} >= {"fetch", "decode", "publish"}
     assert 0 < label.sum("clock_lag_seconds") < 4 * 600
     assert "shopper" not in ingest.text
+    within_bounds(ingest, P=2, I=1, K=0, S=0, T=0, F=0)
     run.signal(signal.SIGTERM)
     assert run.process.wait(60) == 0

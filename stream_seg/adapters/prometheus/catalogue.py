@@ -6,7 +6,9 @@ those named here. Units are seconds, bytes and counts. No label ever holds a cus
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Literal
 
 PREFIX = "stream_seg_"
@@ -19,7 +21,7 @@ Kind = Literal["counter", "gauge", "histogram"]
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric. `series`: at most so many in one process, in words of docs/metrics.md (P, T, S, F …)."""
+    """One metric. `series`: at most so many in one process, by the letters of docs/metrics.md (P, T, S, F …)."""
 
     kind: Kind
     name: str
@@ -32,6 +34,22 @@ class Metric:
     def full_name(self) -> str:
         """As Prometheus shows it; of a histogram without ``_bucket``, ``_sum``, ``_count``."""
         return PREFIX + self.name + ("_total" if self.kind == "counter" else "")
+
+    def most(self, sizes: Mapping[str, int]) -> int:
+        """The value of `series`.
+
+        >>> Metric("gauge", "drift_score", "", series="T × (4 F + 2 S + 3)").most({"T": 2, "F": 10, "S": 7})
+        114
+        """
+        factors = (factor.strip("()") for factor in self.series.split(" × "))
+        return prod(sum(prod(_size(word, sizes) for word in term.split()) for term in f.split(" + ")) for f in factors)
+
+
+def _size(word: str, sizes: Mapping[str, int]) -> int:
+    """Of a number, a letter, or a letter's square."""
+    if word.isdecimal():
+        return int(word)
+    return sizes[word[0]] ** (2 if word.endswith("²") else 1)
 
 
 CATALOGUE: list[Metric] = []
@@ -68,7 +86,7 @@ REOPENED = _counter(
 ALARMS = _counter("alarms", "Times that something was said in the log that a person must hear (ALARM).")
 
 # --- what comes in
-RECORDS = _counter("records_applied", "Records of the input that were applied.", "topic", series="topics")
+RECORDS = _counter("records_applied", "Records of the input that were applied.", "topic", series="I")
 LAG = _gauge("consumer_lag_records", "Records in the log that are not applied yet.", "topic", "partition", series="P")
 LAG_SECONDS = _gauge(
     "consumer_lag_seconds", "How long ago the last applied record was written while others wait; 0 when none does.",
@@ -88,7 +106,7 @@ PHASE_SECONDS = _counter(
 EVENTS = _counter("events", "Events by what became of them: accepted, duplicate, late, rejected.", "result", series="4")
 DEAD_LETTERS = _counter(
     "dead_letters", "Records that went to the dead-letter topic, by reason (docs/contracts.md).", "reason",
-    series="reasons, about 30",
+    series="R",
 )  # fmt: skip
 CLOCK_LAG = _gauge(
     "clock_lag_seconds", "How far the partition's own clock is behind now; silence moves nobody beyond it.",
@@ -132,9 +150,11 @@ CUSTOMERS = _gauge(
 )  # fmt: skip
 SEGMENT_INFO = _gauge(
     "segment_info", "1; what a segment is called. Join: * on(segment) group_left(name).", "tier", "segment", "name",
-    series="S",
+    series="K",
 )  # fmt: skip
-CHANGES = _counter("segment_changes", "Movements, from → to; none: no segment.", "tier", "from", "to", series="S²")
+CHANGES = _counter(
+    "segment_changes", "Movements, from → to; none: no segment.", "tier", "from", "to", series="S² + 2 T S"
+)
 MOVEMENTS = _counter(
     "movements", "Movements by cause: event, time, model, tier, backfill, forgotten …", "tier", "cause",
     series="T × 8",

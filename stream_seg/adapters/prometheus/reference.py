@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from stream_seg.adapters.prometheus import catalogue as metric
 from stream_seg.adapters.prometheus.catalogue import CATALOGUE, Metric
 from stream_seg.adapters.prometheus.counting import MOST_SEGMENTS
+from stream_seg.wire.rejections import REMEDIES
+
+REASONS = len(REMEDIES)
+PROCESS = 6  # of prometheus-client, on Linux
 
 HEAD = f"""# Metrics and health
 
@@ -31,14 +38,19 @@ Dashboards for Grafana lie in `deploy/grafana/`, rules and alerts for Prometheus
 its [runbook](runbooks/README.md).
 
 Every series bears the label `stage` (`ingest`, `label`, `learn`) besides those named here, and none ever a customer's
-id. How many series one process can have at most: *P* partitions it owns, *S* segments it has met (beyond
-{MOST_SEGMENTS} they share the label `other`), *T* tiers with `all`, *F* features as the model sees them. With 4
-partitions, 6 segments, one tier and 18 features a LABEL under load had 206 series (2026-11-28). At the most, with
-{MOST_SEGMENTS} segments, the largest metric (`segment_changes`) has {MOST_SEGMENTS + 2}² = {
-    (MOST_SEGMENTS + 2) ** 2
-}. `process_*` are those of prometheus-client: CPU seconds, memory, open files.
+id. How many of a metric one process can have at most is said by the sizes of what it works on: *P* partitions it owns,
+*I* topics it reads, *T* tiers with `all`, *F* features as the model sees them, *R* = {REASONS} reasons for a dead
+letter, *K* segments in force, and *S* segments that it has met, `none` among them. Beyond {MOST_SEGMENTS} segments they
+share the label `other`, so *S* is at most {MOST_SEGMENTS + 2}. The whole process has at most the sum of the column and
+{PROCESS} of `process_*`, which are prometheus-client's: CPU seconds, memory, open files. No stage has all metrics.
 
 """
+EXAMPLES = (  # P, I, K, S, T, F
+    ("a small shop", 4, 1, 6, 7, 1, 18),
+    ("a large one, with a tier", 16, 1, 12, 17, 2, 40),
+    ("as many segments as there are labels, four tiers", 64, 4, 40, MOST_SEGMENTS + 2, 4, 60),
+)
+WORKED = "| | P | I | K | S | T | F | `segment_changes` | drift | all others | in all |\n" + "|---" * 11 + "|\n"
 COLUMNS = "| metric | kind | labels | series at most | meaning |\n|---|---|---|---|---|\n"
 
 
@@ -47,9 +59,24 @@ def _row(one: Metric) -> str:
     return f"| `{one.full_name}` | {one.kind} | {labels} | {one.series} | {one.text} |\n"
 
 
+def most_series(sizes: Mapping[str, int]) -> int:
+    """How many series a process of these sizes (P, I, K, S, T, F) can have at most."""
+    return PROCESS + sum(one.most({**sizes, "R": REASONS}) for one in CATALOGUE)
+
+
+def _example(name: str, *numbers: int) -> str:
+    sizes = dict(zip("PIKSTF", numbers, strict=True))
+    ways = metric.CHANGES.most(sizes)
+    drift = sum(one.most(sizes) for one in CATALOGUE if one.name.startswith("drift_"))
+    whole = most_series(sizes)
+    counts = (ways, drift, whole - ways - drift, whole)
+    return f"| {name} | {' | '.join(map(str, numbers))} | {' | '.join(f'{count:,}' for count in counts)} |\n"
+
+
 def page() -> str:
     """The whole page."""
-    return HEAD + COLUMNS + "".join(map(_row, CATALOGUE))
+    worked = WORKED + "".join(_example(*one) for one in EXAMPLES)
+    return f"{HEAD}{worked}\n{COLUMNS}{''.join(map(_row, CATALOGUE))}"
 
 
 if __name__ == "__main__":
