@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 
 from stream_seg.adapters.embedded.idempotence import teach_init_producer_id
-from stream_seg.adapters.kafka.connection import Broker, calm
+from stream_seg.adapters.kafka.connection import Broker, Login, calm
 from stream_seg.adapters.kafka.producer import Producer
 from stream_seg.adapters.kafka.ranges import Asked, piece
 from stream_seg.adapters.kafka.topics import group_name, topic_name
@@ -20,8 +21,27 @@ from stream_seg.telemetry import Telemetry, Traces
 
 
 def broker_of(kafka: KafkaSettings) -> Broker:
-    """Where Kafka is. Over PLAINTEXT: a configuration that asks for more is refused when it is read."""
-    return Broker(",".join(kafka.bootstrap))
+    """Where Kafka is, and as whom it is asked. Raises `ConfigError` where a certificate cannot be used."""
+    security, login = kafka.security, None
+    if security.protocol.startswith("SASL"):  # and `check_kafka` saw to the rest
+        login = Login(security.mechanism or "", security.username or "", security.secret or "")
+    tls = _tls(security.ca_file, security.cert_file, security.key_file) if security.protocol.endswith("SSL") else None
+    return Broker(",".join(kafka.bootstrap), login, tls)
+
+
+@cache
+def _tls(ca_file: str | None, cert_file: str | None, key_file: str | None) -> ssl.SSLContext:
+    """Made once: files that change later are for the next process."""
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+        if cert_file is not None:
+            context.load_cert_chain(cert_file, key_file)
+    except (ssl.SSLError, OSError) as error:
+        files = ", ".join(file for file in (ca_file, cert_file, key_file) if file)
+        raise ConfigError(
+            [f"kafka.security: {files}: {error}; each must be PEM, the key that of the certificate"]
+        ) from None
+    return context
 
 
 def producer_of(config: Config) -> Producer:

@@ -29,7 +29,7 @@ class LearnProgress:
     def __init__(self, config: Config, check: Callable[[], None]) -> None:
         self._partition = TopicPartition(topic_name(config.definition.name, LEARN_PROGRESS), 0)
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=broker_of(config.kafka).servers,
+            **broker_of(config.kafka).client,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=POLL_MS,
         )

@@ -27,7 +27,7 @@ async def whole_topic(config: Config, logical: str) -> AsyncGenerator[ConsumerRe
         return
     open_: set[TopicPartition] = {TopicPartition(name, partition) for partition in range(facts.partitions)}
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=broker_of(config.kafka).servers, auto_offset_reset="earliest", fetch_max_wait_ms=POLL_MS // 4
+        **broker_of(config.kafka).client, auto_offset_reset="earliest", fetch_max_wait_ms=POLL_MS // 4
     )
     await consumer.start()
     try:

@@ -12,10 +12,16 @@ from stream_seg.adapters.kafka.admin import Admin
 from stream_seg.adapters.kafka.topics import topic_name, topics
 from stream_seg.bootstrap.connect import broker_of
 from stream_seg.config import Config, RedisSettings
+from stream_seg.errors import ConfigError
 
 
 def embedded_servers(config: Config) -> EmbeddedServers:
-    """Servers of our own, not started yet, with the memory that the configuration grants."""
+    """Servers of our own, not started yet, with the memory that the configuration grants.
+
+    Raises `ConfigError` where the file says how to reach a Kafka that asks who is there: ours does not.
+    """
+    if config.kafka.security.protocol != "PLAINTEXT":
+        raise ConfigError([f"{config.path}: kafka.security: a broker of our own asks for none, take it out"])
     return EmbeddedServers(redis_memory=config.redis.memory or REDIS_MEMORY)
 
 

@@ -11,7 +11,6 @@ from urllib.parse import parse_qs, urlsplit
 from stream_seg.config.problems import KeyPath, Tell, choose
 from stream_seg.config.scalars import FromEnvironment, written
 from stream_seg.config.sections import FeatureSection, TimeSection
-from stream_seg.config.settings import PROTOCOLS
 from stream_seg.core.definition import DAY, SECOND, Definition
 from stream_seg.core.expression import ExpressionError, collect, compile_conditions, parse
 from stream_seg.core.grammar import check_field
@@ -178,7 +177,7 @@ def check_input(raw: dict[str, Any], tell: Tell) -> None:
 
 
 def check_kafka(raw: dict[str, Any], tell: Tell) -> None:
-    """Addresses, what a security protocol needs, and that the only one so far is PLAINTEXT."""
+    """Addresses, and what a security protocol needs."""
     given = raw.get("bootstrap", [])
     for i, one in enumerate(given if isinstance(given, list) else str(given).split(",")):
         host, _, port = str(one).strip().rpartition(":")
@@ -190,8 +189,6 @@ def check_kafka(raw: dict[str, Any], tell: Tell) -> None:
         return
     base = ("kafka", "security")
     protocol = security.get("protocol", "PLAINTEXT")
-    if protocol in PROTOCOLS[1:]:
-        tell((*base, "protocol"), f"`{protocol}` is not supported yet, reach Kafka over a PLAINTEXT listener")
     sasl = str(protocol).startswith("SASL")
     if sasl:
         for key in ("mechanism", "username"):
@@ -206,7 +203,7 @@ def check_kafka(raw: dict[str, Any], tell: Tell) -> None:
         lacking = "key_file" if "cert_file" in security else "cert_file"
         tell((*base, lacking), "is missing, a certificate and its key come together", absent=True)
     for key in ("ca_file", "cert_file", "key_file"):
-        if key in security and protocol == "PLAINTEXT":
+        if key in security and not str(protocol).endswith("SSL"):
             tell((*base, key), "is only for TLS, take it out", key=True)
         if isinstance(security.get(key), str) and not Path(security[key]).is_file():
             tell((*base, key), f"`{security[key]}` is not a file, correct the path")

@@ -15,13 +15,14 @@ PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 
 
 class SecuritySettings(Section):
-    """How to reach a Kafka that asks who is there: not supported yet, whatever is not PLAINTEXT is refused.
+    """How to reach a Kafka that asks who is there.
 
-    Secrets come from files or from the environment, never from YAML.
+    `SASL_PLAINTEXT` is for a network that nobody else hears: names go in clear, and with `PLAIN` passwords too. Secrets
+    come from files or from the environment, never from YAML.
     """
 
     protocol: Annotated[str, BeforeValidator(one_of(*PROTOCOLS)), Kind(" / ".join(PROTOCOLS))] = Field(
-        default="PLAINTEXT", description="as Kafka's security.protocol; only `PLAINTEXT` is supported yet"
+        default="PLAINTEXT", description="as Kafka's security.protocol"
     )
     mechanism: Annotated[str, BeforeValidator(one_of(*_MECHANISMS)), Kind(" / ".join(_MECHANISMS))] | None = Field(
         default=None, description="with SASL"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from stream_seg.bootstrap.servers import embedded_servers
 from stream_seg.config import load
 from stream_seg.config.environment import RESERVED, variables
 from stream_seg.config.reference import reference
@@ -188,3 +189,10 @@ def test_the_reference_page_is_what_the_code_says() -> None:
 def test_the_reference_names_every_variable_and_every_key() -> None:
     page = reference()
     assert [name for name in [*variables(), *RESERVED] if f"`{name}`" not in page] == []
+
+
+def test_a_broker_of_our_own_is_not_asked_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "segmentation.yaml"
+    path.write_text("name: shop\nkafka: {security: {protocol: SSL}}\nfeatures: [{name: n, aggregate: tenure}]\n")
+    with pytest.raises(ConfigError, match=r"kafka\.security: a broker of our own asks for none"):
+        embedded_servers(load(path, {}))

@@ -265,18 +265,21 @@ def test_a_mistake_in_another_section_is_told_with_its_place(path: Path, section
     assert "hunter2" not in problems[0]
 
 
-@pytest.mark.parametrize("protocol", ["SSL", "SASL_PLAINTEXT", "SASL_SSL"])
-def test_a_kafka_that_no_worker_could_reach_yet_is_refused_when_the_file_is_read(path: Path, protocol: str) -> None:
-    login = "" if protocol == "SSL" else ", mechanism: PLAIN, username: ann"
-    section = f"kafka: {{security: {{protocol: {protocol}{login}}}}}"
-    env = {} if protocol == "SSL" else {"STREAM_SEG_KAFKA__SECURITY__PASSWORD": "hunter2"}
-    (problem,) = told(path, HEAD + section, env)
-    what = f"`{protocol}` is not supported yet, reach Kafka over a PLAINTEXT listener"
-    assert problem == f"7:30: kafka.security.protocol: {what}"
+def test_a_login_needs_all_of_it(path: Path) -> None:
+    problems = told(path, HEAD + "kafka: {security: {protocol: SASL_SSL}}")
+    lacking = [problem.split(": ")[1:3] for problem in problems]
+    named = [f"kafka.security.{key}" for key in ("mechanism", "username", "password_file")]
+    assert lacking == [[key, "is missing, `protocol"] for key in named]
 
 
-def test_a_certificate_is_looked_for_all_the_same(path: Path) -> None:
-    _, problem = told(path, HEAD + "kafka: {security: {protocol: SSL, ca_file: /nowhere.pem}}")
+def test_who_would_send_a_password_in_clear_is_not_led_to_believe_in_a_certificate(path: Path) -> None:
+    section = "kafka: {security: {protocol: SASL_PLAINTEXT, mechanism: PLAIN, username: ann, ca_file: /dev/null}}"
+    (problem,) = told(path, HEAD + section, {"STREAM_SEG_KAFKA__SECURITY__PASSWORD": "hunter2"})
+    assert problem.partition(": ")[2] == "kafka.security.ca_file: is only for TLS, take it out"
+
+
+def test_a_certificate_that_is_no_file_is_told(path: Path) -> None:
+    (problem,) = told(path, HEAD + "kafka: {security: {protocol: SSL, ca_file: /nowhere.pem}}")
     assert problem.startswith("7:44: kafka.security.ca_file: `/nowhere.pem` is not a file")
 
 

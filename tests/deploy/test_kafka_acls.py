@@ -1,7 +1,6 @@
-"""deploy/kafka/acls.sh: its rights name the topics and groups that the code has, and an operator needs no others.
+"""deploy/kafka/acls.sh: its rights name the topics and groups that the code has, and nobody needs others.
 
-That a stage works with its own and with nothing more is not shown. The product knows PLAINTEXT only, where everybody
-is the same user: here, the operator.
+Over SASL_SSL, each stage and the operator by a name of its own, on a real Kafka that refuses whatever is not allowed.
 """
 
 from __future__ import annotations
@@ -13,29 +12,23 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
-from aiokafka.errors import TopicAuthorizationFailedError
 
 from stream_seg.adapters.kafka.topics import group_name, topic_name, topics
 from stream_seg.bootstrap.servers import create_product_topics
 from stream_seg.cli.run import STAGES
 from tests.deploy.compose import ROOT
 from tests.live.stack import Stack, Worker
+from tests.live.workload import event, now
 from tests.servers.kafka import KafkaServer, jars
 from tests.servers.redis import RedisServer
 
 SCRIPT = ROOT / "deploy/kafka/acls.sh"
 INPUTS = {"web.tracks", "app.tracks"}
 JAVA = 'exec java -Xmx128m -cp "$JARS" org.apache.kafka.tools'
-# Over PLAINTEXT nobody has a name, so who has none is made the operator.
-KAFKA_ACLS = f"""#!/bin/sh
-for word do
-  case $word in User:*-operator) word=User:ANONYMOUS;; esac
-  shift; set -- "$@" "$word"
-done
-{JAVA}.AclCommand "$@"
-"""
+KAFKA_ACLS = f'#!/bin/sh\n{JAVA}.AclCommand "$@"\n'
 NOTED = '#!/bin/sh\necho "$*" >>"$CALLS"\n'
 WITH_INGEST = f"""
 input: {{keyed_by_customer: false, clock: progress, topics: [{", ".join(sorted(INPUTS))}]}}
@@ -87,21 +80,36 @@ def test_nobody_may_create_alter_or_delete_anything(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def operated(tmp_path: Path, redis_server: RedisServer) -> Iterator[Stack]:
-    """A segmentation with its topics, on a Kafka where everybody is its operator."""
+def guarded(tmp_path: Path, redis_server: RedisServer) -> Iterator[tuple[Stack, KafkaServer]]:
+    """A segmentation with its topics, on a Kafka where each has the rights of the script, and the test itself all."""
     authorizer: dict[str, Any] = {
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-        "allow.everyone.if.no.acl.found": "true",  # the broker itself has no name either; what has a rule is closed
+        "super.users": "User:ANONYMOUS",  # over PLAINTEXT: the broker itself, the topics' maker, the test
     }
+    name = f"guarded-{uuid4().hex[:8]}"  # who asks bears it, so it has to be known before the broker starts
+    users = {f"{name}-{who}": f"secret-{who}" for who in (*STAGES, "operator")}
     with (
-        KafkaServer(heap="400m", **authorizer) as kafka,
-        Stack(kafka.bootstrap, redis_server.url, tmp_path, WITH_INGEST, partitions=1) as stack,
+        KafkaServer(heap="400m", users=users, **authorizer) as kafka,
+        Stack(kafka.bootstrap, redis_server.url, tmp_path, WITH_INGEST, partitions=1, name=name) as stack,
     ):
         create_product_topics(stack.config)
         env = environment(tmp_path, KAFKA_ACLS)
         named = [kafka.bootstrap, stack.name, " ".join(sorted(INPUTS))]
         subprocess.run(["sh", SCRIPT, *named], env=env, check=True, capture_output=True)
-        yield stack
+        yield stack, kafka
+
+
+def file_of(stack: Stack, kafka: KafkaServer, who: str, password: str = "") -> Path:
+    """The stack's configuration as one user has it: over TLS, by name, the password in a file."""
+    secret, path = stack.directory / f"secret-{who}{password}", stack.directory / f"{who}{password}.yaml"
+    secret.write_text(password or f"secret-{who}")
+    security = (
+        f"{{protocol: SASL_SSL, mechanism: SCRAM-SHA-512, username: {stack.name}-{who}, "
+        f"password_file: '{secret}', ca_file: '{kafka.ca_file}'}}"
+    )
+    text = stack.file.read_text().replace(kafka.bootstrap, kafka.secure)
+    path.write_text(text.replace("kafka: {", f"kafka: {{security: {security}, ", 1))
+    return path
 
 
 def kafka_tool(directory: Path, *words: str) -> str:
@@ -114,17 +122,16 @@ def kafka_tool(directory: Path, *words: str) -> str:
 
 @pytest.mark.servers
 @pytest.mark.slow
-def test_a_real_kafka_takes_them_and_every_command_of_an_operator_works_with_no_others(
-    operated: Stack, tmp_path: Path
-) -> None:
-    stack, at = operated, ("--bootstrap-server", operated.bootstrap)
+def test_every_command_of_an_operator_works_with_its_rights(guarded: tuple[Stack, KafkaServer], tmp_path: Path) -> None:
+    stack, kafka = guarded
+    file = str(file_of(stack, kafka, "operator"))
 
     def ended(*words: str, code: int = 0) -> Worker:
-        command = stack.command(*words, *([] if words[0] == "apply" else ["--config", str(stack.file)]))
+        command = stack.command(*words, *([file, "--why", "x"] if words[0] == "apply" else ["--config", file]))
         assert command.process.wait(120) == code, command.output()
         return command
 
-    ended("apply", str(stack.file), "--why", "first")
+    ended("apply")
     checks = ended("doctor", "--json", code=3).output()  # Redis without a limit of its memory
     findings = json.loads(checks[checks.index("{") :])["findings"]
     wrong = [one["detail"] for one in findings if one["status"] != "ok" and not one["check"].startswith("redis")]
@@ -137,19 +144,41 @@ def test_a_real_kafka_takes_them_and_every_command_of_an_operator_works_with_no_
     ended("restore", str(tmp_path / "state"), "--force")
     ended("segments")
     ended("model", "list")
-    logs = [("label", "events"), ("learn", "samples")]
-    for stage, log in logs:  # as docs/operating.md says, where Redis lost everything
+    login = "org.apache.kafka.common.security.scram.ScramLoginModule required"
+    admin = tmp_path / "operator.properties"
+    admin.write_text(
+        f"security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-512\n"
+        f'sasl.jaas.config={login} username="{stack.name}-operator" password="secret-operator";\n'
+        f"ssl.truststore.type=PEM\nssl.truststore.location={kafka.ca_file}\n"
+    )
+    for stage, log in (("label", "events"), ("learn", "samples")):  # docs/operating.md, where Redis lost everything
         back = ["--reset-offsets", "--to-earliest", "--execute", "--group", group_name(stack.name, stage)]
+        at = ["--bootstrap-server", kafka.secure, "--command-config", str(admin)]
         kafka_tool(tmp_path, "consumer.group.ConsumerGroupCommand", *at, *back, "--topic", stack.topic(log))
         assert stack.log_range(log, 0, stage).committed == 0
-    with pytest.raises(TopicAuthorizationFailedError):
-        stack.produce([(b"ann", b"{}")], "segment-changes")
 
-    listed = kafka_tool(tmp_path, "AclCommand", *at, "--list")
-    held = set(re.findall(r"principal=User:(\S+), host=\*, operation=(\w+), permissionType=ALLOW", listed))
-    expected = {(user, operation) for user, operation, _ in rights(tmp_path, stack.name)}
-    named = {"DescribeConfigs": "DESCRIBE_CONFIGS"}
-    assert held == {
-        ("ANONYMOUS" if user.endswith("-operator") else user, named.get(operation, operation.upper()))
-        for user, operation in expected
-    }
+
+@pytest.mark.servers
+@pytest.mark.slow
+def test_every_stage_works_by_its_own_name_and_rights_and_by_no_others(guarded: tuple[Stack, KafkaServer]) -> None:
+    stack, kafka = guarded
+    stack.activate()
+    workers = [stack.start(stage, file_of(stack, kafka, stage)) for stage in STAGES]
+    sent = [(b"any", event(f"shopper-{i % 20}", now(), message=f"m{i}")) for i in range(200)]
+    stack.produce(sent, min(INPUTS))
+    stack.until(lambda: sum(state.accepted for state in stack.states()) == len(sent))
+    stack.settle("label", "learn")
+    assert [worker.stop() for worker in workers] == [0, 0, 0]
+    assert not any(worker.says("refuse") for worker in workers), stack.said()
+
+    thief = stack.start("label", file_of(stack, kafka, "learn"))
+    stack.until(lambda: thief.says("Kafka does not allow it"))
+    stranger = stack.start("label", file_of(stack, kafka, "label", "guessed"))
+    stack.until(lambda: stranger.says("invalid credentials"))
+    stack.until(lambda: stranger.says("are kafka.bootstrap and kafka.security right?"))
+    assert not stranger.says("guessed")
+    unknown = file_of(stack, kafka, "label")
+    unknown.write_text(unknown.read_text().replace(f", ca_file: '{kafka.ca_file}'", ""))
+    asked = stack.command("status", "--once", "--config", str(unknown))
+    assert asked.process.wait(120) == 1
+    assert asked.says("kafka.security"), asked.output()

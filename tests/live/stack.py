@@ -102,9 +102,17 @@ class Stack:
     """
 
     def __init__(
-        self, bootstrap: str, redis_url: str, directory: Path, text: str, *, partitions: int = 4, topics: bool = True
+        self,
+        bootstrap: str,
+        redis_url: str,
+        directory: Path,
+        text: str,
+        *,
+        partitions: int = 4,
+        topics: bool = True,
+        name: str = "",
     ) -> None:
-        self.name = f"live-{os.getpid()}-{next(_numbers)}"
+        self.name = name or f"live-{os.getpid()}-{next(_numbers)}"
         self.directory = directory / self.name
         self.directory.mkdir()
         self.bootstrap, self.redis_url, self.partitions = bootstrap, redis_url, partitions

@@ -20,12 +20,15 @@ import tempfile
 import threading
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import for_code
+
+from tests.servers.tls import CA, secured
 
 POM = Path(__file__).with_name("pom.xml")
 START_SECONDS = 60.0
@@ -85,19 +88,29 @@ class KafkaServer:
     """One broker on free loopback ports, its log in a temporary directory that goes when it stops for good.
 
     ``KafkaServer(message_max_bytes=…, heap="400m", **{"log.segment.bytes": "1048576"})``: further broker settings by
-    name. `stop` then `start` (or `kill` then `start`) comes back on the same ports with the same data; `close`, or
-    leaving the ``with`` block, also removes the data.
+    name. With `users` (name -> password) it also listens at `secure`: SASL_SSL, SCRAM-SHA-512, by a certificate that
+    `ca_file` vouches for; on PLAINTEXT everybody stays ANONYMOUS. `stop` then `start` (or `kill` then `start`) comes
+    back on the same ports with the same data; `close`, or leaving the ``with`` block, also removes the data.
 
     ``KafkaServer.running("127.0.0.1:9092")`` stands for a broker that somebody else runs; it is never signalled.
     """
 
-    def __init__(self, *, message_max_bytes: int = LARGEST_MESSAGE, heap: str = "1g", **settings: str) -> None:
+    def __init__(
+        self,
+        *,
+        message_max_bytes: int = LARGEST_MESSAGE,
+        heap: str = "1g",
+        users: Mapping[str, str] | None = None,
+        **settings: str,
+    ) -> None:
         self.heap = heap
+        self._users = users or {}
         self._settings = {"message.max.bytes": str(message_max_bytes), **settings}
         self._directory: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._foreign: str | None = None
         self._ports = (0, 0)
+        self._secure = 0
 
     @classmethod
     def running(cls, bootstrap: str) -> Self:
@@ -113,6 +126,17 @@ class KafkaServer:
         if not self._ports[0]:
             raise RuntimeError("the broker was never started")
         return f"127.0.0.1:{self._ports[0]}"
+
+    @property
+    def secure(self) -> str:
+        """``host:port`` for `users`."""
+        return f"127.0.0.1:{self._secure}"
+
+    @property
+    def ca_file(self) -> Path:
+        """Whom to trust on `secure` (PEM)."""
+        assert self._directory is not None
+        return self._directory / CA
 
     @property
     def ours(self) -> bool:
@@ -137,7 +161,7 @@ class KafkaServer:
         classpath = f"{jars()}/*"
         if self._directory is None:
             self._directory = Path(tempfile.mkdtemp(prefix="stream-seg-kafka-"))
-            broker, controller = free_ports(2)
+            broker, controller, self._secure = free_ports(3)
             self._ports = (broker, controller)
             self._format(java, classpath)
         log = (self._directory / "output").open("ab")
@@ -173,10 +197,14 @@ class KafkaServer:
             "auto.create.topics.enable": "false",
             **self._settings,
         }
+        if self._users:
+            properties |= secured(self._directory, self.secure, properties)
         path = self._directory / "server.properties"
         path.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "_")
         tool = [java, "-cp", classpath, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(path)]
+        for name, password in self._users.items():
+            tool += ["--add-scram", f"SCRAM-SHA-512=[name={name},password={password}]"]
         done = subprocess.run(tool, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise KafkaCannotStart(f"Kafka's storage could not be formatted:\n{done.stdout}{done.stderr}")

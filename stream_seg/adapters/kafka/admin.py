@@ -46,7 +46,7 @@ class Admin:
         self._offsets: AIOKafkaConsumer | None = None
 
     async def __aenter__(self) -> Self:
-        self._admin = AIOKafkaAdminClient(bootstrap_servers=self._broker.servers, request_timeout_ms=REQUEST_MS)
+        self._admin = AIOKafkaAdminClient(**self._broker.client, request_timeout_ms=REQUEST_MS)
         try:
             with kafka_errors(f"connecting to {self._broker.bootstrap}"):
                 await self._admin.start()
@@ -233,7 +233,7 @@ class Admin:
     async def _reader(self) -> AIOKafkaConsumer:
         if self._offsets is None:
             self._offsets = AIOKafkaConsumer(
-                bootstrap_servers=self._broker.servers,
+                **self._broker.client,
                 request_timeout_ms=REQUEST_MS,
                 isolation_level="read_committed",
                 enable_auto_commit=False,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from aiokafka.errors import (
     AuthenticationFailedError,
@@ -38,10 +40,42 @@ REFUSED = (
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """Who asks, by SASL; `mechanism` as Kafka calls it."""
+
+    mechanism: str
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Broker:
-    """``host:port[,host:port…]`` of a cluster."""
+    """``host:port[,host:port…]`` of a cluster; with `tls` over TLS, with `login` by name."""
 
     bootstrap: str
+    login: Login | None = None
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+
+    @property
+    def client(self) -> dict[str, Any]:
+        """What every client of aiokafka is given.
+
+        >>> Broker("kafka:9092").client
+        {'bootstrap_servers': ['kafka:9092'], 'security_protocol': 'PLAINTEXT'}
+        """
+        given: dict[str, Any] = {"bootstrap_servers": self.servers, "security_protocol": self._protocol}
+        if self.tls is not None:
+            given["ssl_context"] = self.tls
+        if self.login is not None:
+            given["sasl_mechanism"] = self.login.mechanism
+            given["sasl_plain_username"], given["sasl_plain_password"] = self.login.username, self.login.password
+        return given
+
+    @property
+    def _protocol(self) -> str:
+        if self.login is not None:
+            return "SASL_PLAINTEXT" if self.tls is None else "SASL_SSL"
+        return "PLAINTEXT" if self.tls is None else "SSL"
 
     @property
     def servers(self) -> list[str]:
@@ -60,7 +94,9 @@ def kafka_errors(doing: str) -> Iterator[None]:
     except REFUSED as error:
         raise Stop(f"{doing}: Kafka refuses: {error}; check the credentials and the access rules") from error
     except (KafkaConnectionError, NoBrokersAvailable) as error:
-        raise Unavailable(f"{doing}: no broker answers; is it running, is kafka.bootstrap right?") from error
+        raise Unavailable(
+            f"{doing}: no broker answers; is it running, are kafka.bootstrap and kafka.security right?"
+        ) from error
     except KafkaError as error:
         raise Unavailable(f"{doing}: {error}") from error
     except (OSError, TimeoutError) as error:

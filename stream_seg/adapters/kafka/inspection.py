@@ -26,7 +26,7 @@ class ClusterFacts:
 
 async def cluster_facts(broker: Broker) -> ClusterFacts:
     """Asks any broker of the cluster. Raises `Unavailable` when none answers and `Stop` when it refuses."""
-    client = AIOKafkaClient(bootstrap_servers=broker.servers, request_timeout_ms=REQUEST_MS)
+    client = AIOKafkaClient(**broker.client, request_timeout_ms=REQUEST_MS)
     with kafka_errors(f"connecting to {broker.bootstrap}"):
         try:
             await client.bootstrap()
@@ -46,9 +46,7 @@ async def newest_append(broker: Broker, topic: str, partitions: int) -> int | No
 
     Raises `Unavailable` or `Stop`.
     """
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=broker.servers, request_timeout_ms=REQUEST_MS, enable_auto_commit=False
-    )
+    consumer = AIOKafkaConsumer(**broker.client, request_timeout_ms=REQUEST_MS, enable_auto_commit=False)
     with kafka_errors(f"reading the newest record of {topic}"):
         try:
             await consumer.start()

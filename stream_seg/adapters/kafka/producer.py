@@ -171,7 +171,7 @@ class Producer:
         async with self._starting:
             if self._driver is None:
                 driver = AIOKafkaProducer(
-                    bootstrap_servers=self._broker.servers,
+                    **self._broker.client,
                     acks="all",
                     enable_idempotence=True,
                     compression_type=self._compression,

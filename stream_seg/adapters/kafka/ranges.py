@@ -141,7 +141,7 @@ class _Reader:
 
     async def start(self) -> None:
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._broker.servers,
+            **self._broker.client,
             auto_offset_reset="none",
             enable_auto_commit=False,
             fetch_max_wait_ms=POLL_MS // 4,

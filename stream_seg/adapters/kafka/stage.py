@@ -84,6 +84,7 @@ class BatchFaust(faust.App):
             broker_producer=settings.broker.url("kafka"),
             broker_consumer=settings.broker.url("kafkabatch"),
             broker_client_id=settings.group,
+            broker_credentials=_credentials(settings.broker),
             broker_session_timeout=settings.session_seconds,
             broker_heartbeat_interval=settings.heartbeat_seconds,
             broker_request_timeout=max(40.0, 2 * settings.session_seconds),
@@ -103,6 +104,16 @@ class BatchFaust(faust.App):
 
     def _create_directories(self) -> None:
         """Faust would make folders for Tables, which are not used."""
+
+
+def _credentials(broker: Broker) -> faust.SASLCredentials | faust.SSLCredentials | None:
+    """The same as `Broker.client`, in Faust's words."""
+    if broker.login is not None:
+        name, password = broker.login.username, broker.login.password
+        return faust.SASLCredentials(
+            username=name, password=password, mechanism=broker.login.mechanism, ssl_context=broker.tls
+        )
+    return None if broker.tls is None else faust.SSLCredentials(broker.tls)
 
 
 async def _nothing(stream: Any) -> None:
