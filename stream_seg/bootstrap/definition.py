@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import msgspec
@@ -14,7 +14,7 @@ from stream_seg.adapters.redis.inspection import RedisInspection
 from stream_seg.bootstrap import sources
 from stream_seg.bootstrap.backfilling import folded
 from stream_seg.bootstrap.connect import broker_of, now, producer_of
-from stream_seg.bootstrap.recorded import EVENTS, SAMPLES, recorded
+from stream_seg.bootstrap.recorded import EVENTS, SAMPLES, first_written, recorded
 from stream_seg.config import Config
 from stream_seg.core.activation import Activation, Fill
 from stream_seg.core.definition import Definition, feature_set_version
@@ -35,9 +35,9 @@ async def _begin(config: Config, *, who: str, why: str) -> str | None:
     if current is None:
         found = await recorded(config, await partitions(config, EVENTS))
         if found.nothing:
-            await publish(config, await everywhere(config, _first(config, who=who, why=why)))
-        if found.nothing or found.whole:
-            return None
+            return _another(config, await put_first(config, _first(config, who=who, why=why)))
+        if found.first is not None and found.whole:
+            return _another(config, found.first)
         return (
             f"Redis holds nothing of {config.definition.name!r}, and its logs have forgotten what was in force. Look "
             "first whether redis.url is right; `stream-seg apply` begins again with what the logs still hold"
@@ -78,10 +78,10 @@ async def put_in_force(
             raise Stop(
                 "nothing is in force yet, and a first definition holds for the whole log: leave out --backfilled"
             )
-        number, said, messages = await _beginning(config, who=who, why=why)
+        beginning = await _beginning(config, who=who, why=why)
         if not dry_run:
-            await publish(config, messages)
-        return _answer(number, version, said, 0, dry_run=dry_run)
+            await _put(config, beginning)
+        return _answer(beginning.first.number, version, beginning.said, 0, dry_run=dry_run)
     fill = await folded(config, current) if backfilled else None
     changes = differences(current.definition, config.definition, fill)
     number = current.number + 1 if changes else current.number
@@ -107,16 +107,23 @@ def _answer(number: int, version: str, changes: list[str], customers: int, *, dr
     }
 
 
-async def _beginning(config: Config, *, who: str, why: str) -> tuple[int, list[str], list[Message]]:
-    """Where Redis holds nothing: the number that comes into force, what happens, and what to publish."""
+class _Beginning(NamedTuple):
+    """Where Redis holds nothing: what comes into force, what that is in words, and only where it is lacking."""
+
+    first: Activation
+    said: list[str]
+    lacking: list[int]
+
+
+async def _beginning(config: Config, *, who: str, why: str) -> _Beginning:
     found = await recorded(config, await partitions(config, EVENTS))
     if found.nothing:
-        return 1, ["the first definition"], await everywhere(config, _first(config, who=who, why=why))
+        return _Beginning(_first(config, who=who, why=why), ["the first definition"], [])
     if found.first is None:
         from stream_seg.bootstrap.restoring import restored  # noqa: PLC0415  # as in `_changed`
 
         again = await restored(config, who=who, why=why)
-        return again.activation.number, again.said, await everywhere(config, again.activation)
+        return _Beginning(again.activation, again.said, [])
     if found.whole:
         raise Stop(
             "a first definition is in the log already, and no worker has read it yet; start one "
@@ -124,7 +131,36 @@ async def _beginning(config: Config, *, who: str, why: str) -> tuple[int, list[s
         )
     where = ", ".join(map(str, found.lacking))
     said = f"activation {found.first.number}, which LEARN's log still holds, again in events partitions {where}"
-    return found.first.number, [said], [control(EVENTS, ACTIVATE, found.first, p) for p in found.lacking]
+    return _Beginning(found.first, [said], found.lacking)
+
+
+async def _put(config: Config, beginning: _Beginning) -> None:
+    first = beginning.first
+    if beginning.lacking:
+        await publish(config, [control(EVENTS, ACTIVATE, first, p) for p in beginning.lacking])
+        return
+    quicker = _another(config, await put_first(config, first))
+    if quicker is not None:
+        raise Stop(f"{quicker}; start the workers, then apply this one")
+
+
+async def put_first(config: Config, activation: Activation) -> Activation:
+    """Puts a first activation in force, and gives the one that holds: this one, or that of somebody who was quicker.
+
+    What stands first in LEARN's log holds. It is read back after writing, so everybody who begins at the same moment
+    writes the same into the events partitions.
+    """
+    await publish(config, [message for message in await everywhere(config, activation) if message.topic == SAMPLES])
+    holds = await first_written(config) or activation
+    await publish(config, [message for message in await everywhere(config, holds) if message.topic == EVENTS])
+    return holds
+
+
+def _another(config: Config, holds: Activation) -> str | None:
+    """A line where what holds is not the file's definition."""
+    if holds.definition == config.definition:
+        return None
+    return f"{holds.who} put another first definition in force ({holds.why}), and that one holds"
 
 
 def _first(config: Config, *, who: str, why: str) -> Activation:

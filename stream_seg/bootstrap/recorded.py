@@ -39,15 +39,15 @@ class Recorded(NamedTuple):
 
 async def recorded(config: Config, partitions: int) -> Recorded:
     """Looks into the logs. `partitions`: of the events log."""
-    first = await _first(config)
+    first = await first_written(config)
     if first is None:
         numbers = [read_activated(r.value).number async for r in whole_topic(config, ACTIVATIONS) if r.value]
         return Recorded(None, [], max(numbers, default=0))
     return Recorded(first, await _lacking(config, partitions), 0)
 
 
-async def _first(config: Config) -> Activation | None:
-    # The first activation is written into LEARN's log before any other, and nothing else is while no worker has it.
+async def first_written(config: Config) -> Activation | None:
+    """The activation that LEARN's log begins with: it is written there before anywhere else."""
     async with aclosing(whole_topic(config, SAMPLES)) as records:
         async for record in records:
             if activates(record):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from aiokafka import TopicPartition
@@ -11,6 +12,7 @@ from aiokafka.admin import RecordsToDelete
 
 from stream_seg.bootstrap.commands import apply
 from stream_seg.bootstrap.definition import begin
+from stream_seg.config import load
 from stream_seg.errors import Stop
 from stream_seg.wire.control import activation
 from tests.live.conftest import StackMaker
@@ -56,3 +58,23 @@ def test_a_partition_that_forgot_the_first_definition_before_anybody_read_it_is_
     assert first == again
     with pytest.raises(Stop, match="no worker has read it yet"):
         apply(stack.config, why="once more", who="test", dry_run=False, wait=0)
+
+
+def test_of_those_who_begin_at_the_same_moment_one_definition_is_in_force_and_the_others_are_told(
+    stack_of: StackMaker,
+) -> None:
+    stack = stack_of(SECONDS, partitions=2)
+    texts = [SECONDS.replace("margin: 0.05", f"margin: {margin}") for margin in (0.1, 0.2, 0.3)]
+    configs = [load(stack.write(text, f"{n}.yaml"), {}) for n, text in enumerate(texts)]
+    with ThreadPoolExecutor(len(configs)) as people:
+        notes = list(people.map(lambda config: begin(config, who=config.path.stem, why="race"), configs))
+    first, *others = [activation(record) for record in stack.read("events")]
+    assert others == [first] * len(others)
+    assert activation(stack.read("samples")[0]) == first
+    assert [note is None for note in notes] == [config.definition == first.definition for config in configs]
+    assert notes.count(None) == 1
+    assert any(f"{first.who} put another first definition in force" in note for note in notes if note)
+    label, learn = stack.start("label"), stack.start("learn")
+    stack.settle("label", "learn")
+    assert "ALARM" not in stack.said()
+    assert label.stop() == learn.stop() == 0

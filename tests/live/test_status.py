@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from typing import Any
+import os
+import pty
+import subprocess
+import sys
+import termios
+from typing import Any, Self
 
 import pytest
 
@@ -21,6 +27,59 @@ def asked(stack: Stack, *words: str, code: int = 0) -> dict[str, Any]:
     assert command.process.wait(120) == code, command.output()
     document: dict[str, Any] = json.loads(command.output()[command.output().index("{") :])
     return document
+
+
+class Terminal:
+    """``stream-seg <words>`` on a terminal of its own; what it wrote there is kept."""
+
+    def __init__(self, *words: str) -> None:
+        self._ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (60, 120))
+        begin = "import os; os.login_tty(0); from stream_seg.cli import main; main()"
+        self.process = subprocess.Popen([sys.executable, "-c", begin, *words], stdin=theirs, stdout=theirs)
+        os.close(theirs)
+        os.set_blocking(self._ours, False)
+        self.shown = ""
+
+    def read(self) -> str:
+        """Everything so far."""
+        with contextlib.suppress(OSError):  # nothing new, or the program has gone
+            while data := os.read(self._ours, 65_536):
+                self.shown += data.decode()
+        return self.shown
+
+    def press(self, key: bytes) -> None:
+        os.write(self._ours, key)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._ours)
+
+
+ALTERNATE, BACK = "\x1b[?1049h", "\x1b[?1049l"  # the screen that leaves what was there before untouched
+
+
+def watched_on_a_terminal(stack: Stack) -> None:
+    """Looks again and again in place; the last look stays when Ctrl-C ends it."""
+    before = sum(state.accepted for state in stack.states())
+    with Terminal("status", "--every", "0.5", "--config", str(stack.file)) as terminal:
+        stack.until(lambda: "Ctrl-C ends it" in terminal.read(), "a look")
+        assert ALTERNATE in terminal.shown
+        assert f"{before:,} accepted" in terminal.shown
+        now = max(state.latest for state in stack.states())
+        stack.produce([(b"shopper-1", event("shopper-1", now + n)) for n in range(1, 8)])
+        stack.until(lambda: f"{before + 7:,} accepted" in terminal.read(), "a later look")
+        terminal.press(b"\x03")
+        assert terminal.process.wait(60) == 0
+        screen, _, after = terminal.read().partition(BACK)
+    assert screen.count("Ctrl-C ends it") >= 2
+    assert f"{before + 7:,} accepted" in after
+    assert "Ctrl-C ends it" not in after
+    assert "Traceback" not in after
 
 
 def test_what_is_behind_is_told_and_drain_waits_for_it(stack_of: StackMaker) -> None:
@@ -64,6 +123,7 @@ def test_what_is_behind_is_told_and_drain_waits_for_it(stack_of: StackMaker) -> 
     stack.start("learn")
     assert asked(stack, "drain")["drained"]
     assert stack.applied() == stack.ends("events")
+    watched_on_a_terminal(stack)
 
 
 def test_where_nothing_ran_yet_it_says_what_to_do(stack_of: StackMaker) -> None:
