@@ -115,6 +115,6 @@ def rule_tests() -> dict[str, set[bool]]:
     """Alert -> whether its tests have it fire, and not."""
     found: dict[str, set[bool]] = {}
     tests = [test for path in RULE_TESTS for test in YAML(typ="safe").load(path.read_text("utf-8"))["tests"]]
-    for one in (one for test in tests for one in test["alert_rule_test"]):
+    for one in (one for test in tests for one in test.get("alert_rule_test", ())):
         found.setdefault(one["alertname"], set()).add(bool(one["exp_alerts"]))
     return found
