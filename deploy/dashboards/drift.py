@@ -122,7 +122,7 @@ PAGE = Page(
                               "in force, {{tier}}"),
                         Query(f"time() - max by (tier) (stream_seg_model_refitted_timestamp_seconds{{{OF}}})",
                               "refitted, {{tier}}"),
-                        Query("time() - min(stream_seg_learned_through_timestamp_seconds)", "learned through"),
+                        Query("stream_seg:learned:age_seconds", "learned through"),
                     ),
                     unit="s", width=8, runbook="trainer-silent",
                 ),

@@ -10,9 +10,9 @@ STAGE = 'stage=~"$stage"'
 _FIRST = (
     Panel(
         "number", "Labels are behind by",
-        "How long the oldest event waits for LABEL. Normal: below a second or two. Growing: not enough workers, or "
-        "something stands; look at what it waits for below.",
-        (Query('max(stream_seg_consumer_lag_seconds{stage="label"})', "seconds"),),
+        "How long the oldest event waits for INGEST, if there is one, and for LABEL. Normal: below a second or two. "
+        "Growing: not enough workers, or something stands; look at what it waits for below.",
+        (Query('max by (stage) (stream_seg_consumer_lag_seconds{stage=~"ingest|label"})', "{{stage}}"),),
         unit="s", width=4, height=6, runbook="labels-stale", steps=((60, "orange"), (300, "red")),
     ),
     Panel(

@@ -19,7 +19,7 @@ RULE_TESTS = sorted((ROOT / "deploy/prometheus/tests").glob("*.yml"))
 RUNBOOKS = ROOT / "docs/runbooks"
 OURS = re.compile(r"\bstream_seg[_:][a-zA-Z0-9_:]+")
 OTHERS = re.compile(r"\b(?:process_[a-z_]+|up)\b(?!\s*[=(])")
-KNOWN_OTHERS = {"up", "process_cpu_seconds_total", "process_resident_memory_bytes"}
+KNOWN_OTHERS = {"up", "process_cpu_seconds_total", "process_resident_memory_bytes", "process_start_time_seconds"}
 PARTS = ("_bucket", "_sum", "_count")
 
 

@@ -93,6 +93,14 @@ def test_every_panel_that_a_runbook_names_is_on_a_dashboard() -> None:
         assert not unknown, book.name
 
 
+def test_the_first_number_of_the_pipeline_is_what_its_alert_looks_at() -> None:
+    (rule,) = (rule for rule in named.rules() if rule.get("alert") == "StreamSegLabelsStale")
+    (page,) = (page for page in PAGES if page.title == "Pipeline")
+    (query,) = page.panels[0].queries
+    assert rule["expr"] == f"{query.expr} > 300"
+    assert 'stage=~"ingest|label"' in query.expr
+
+
 def test_promtool_finds_nothing_in_the_rules_and_in_the_configuration() -> None:
     config = named.ROOT / "deploy/prometheus/prometheus.yml"
     for words in (["check", "rules", "--lint-fatal", *map(str, named.RULES)], ["check", "config", str(config)]):
@@ -121,7 +129,7 @@ def test_a_rule_that_cannot_fire_is_found(tmp_path: Path) -> None:
         target = tmp_path / path.parent.name / path.name
         if not target.exists():
             target.write_text(path.read_text("utf-8"))
-    words = [tool("promtool"), "test", "rules", str(tmp_path / "tests/alerts.yml")]
+    words = [tool("promtool"), "test", "rules", str(tmp_path / "tests/processes.yml")]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "StreamSegRedisDown" in done.stdout + done.stderr

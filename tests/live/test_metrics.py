@@ -25,7 +25,7 @@ from stream_seg.bootstrap.feeding import feed_live
 from stream_seg.ports import Slot
 from tests.live.conftest import StackMaker
 from tests.live.oracle import check
-from tests.live.workload import SECONDS, WEEKS, Orders, given, weeks
+from tests.live.workload import SECONDS, START, WEEKS, Orders, given, weeks
 from tests.servers.kafka import KafkaServer
 from tests.servers.redis import RedisServer
 
@@ -120,6 +120,8 @@ def test_what_is_scraped_is_what_happened(stack_of: StackMaker) -> None:
     versions = [json.loads(record.value or b"") for record in stack.read("models")]
     assert label.sum("model_version") == max(v["version"] for v in versions) >= 3
     assert learn.sum("learning_customers") == 100
+    assert learn.sum("learn_every_seconds") == 86_400
+    assert learn.sum("learned_through_timestamp_seconds") > START / 1000
     assert learn.sum("model_waiting") == 0
     assert {key[0] for key in learn.by("drift_score", "method")} >= {"quantisation_error", "outlier_mass"}
     assert learn.sum("messages_published_total", topic="models") == len(versions)

@@ -175,6 +175,7 @@ MODEL_TRAINED = _gauge(
 LEARNED = _gauge(
     "learned_through_timestamp_seconds", "Every sample dated at or before this is learned.", "partition", series="P"
 )
+LEARN_EVERY = _gauge("learn_every_seconds", "How often LEARN learns (time.learn_every).")
 LEARNED_FROM = _gauge("learning_customers", "Customers that LEARN learns from.", "tier", series="T")
 PUBLISHED_AT = _gauge("model_published_timestamp_seconds", "When LEARN last made a version.", "tier", series="T")
 REFITTED_AT = _gauge("model_refitted_timestamp_seconds", "When LEARN last refitted.", "tier", series="T")

@@ -225,6 +225,8 @@ class CountedPartition(PartitionTelemetry):
     def facts(self, facts: LabelFacts | LearnFacts) -> None:
         if isinstance(facts, LearnFacts):
             self._meters[metric.LEARNED].at(self.number).set(facts.learned / 1000)
+            if facts.every:
+                self._meters[metric.LEARN_EVERY].at().set(facts.every / 1000)
             for tier in facts.tiers:
                 self._tier(tier)
             self.tiers = [tier.tier for tier in facts.tiers]
