@@ -20,6 +20,7 @@ RUNBOOKS = ROOT / "docs/runbooks"
 OURS = re.compile(r"\bstream_seg[_:][a-zA-Z0-9_:]+")
 OTHERS = re.compile(r"\b(?:process_[a-z_]+|up)\b(?!\s*[=(])")
 KNOWN_OTHERS = {"up", "process_cpu_seconds_total", "process_resident_memory_bytes", "process_start_time_seconds"}
+SELECTOR = re.compile(r"\b(?:stream_seg[_:][\w:]+|process_\w+|up(?=\{))(?:\{[^}]*\})?")
 PARTS = ("_bucket", "_sum", "_count")
 
 
@@ -71,6 +72,13 @@ def of_marks() -> Iterator[Expression]:
                 yield Expression(f"{dashboard['title']} / {mark['name']}", mark["expr"])
 
 
+def of_choices() -> Iterator[Expression]:
+    """What each variable has to choose from, as series."""
+    for one in of_variables():
+        metric, label = re.fullmatch(r"label_values\((.+), (\w+)\)", one.expr).groups()  # type: ignore[union-attr]  # the only form; another fails here
+        yield Expression(one.place, f'{metric}{{{label}!=""}}')
+
+
 def rules() -> list[dict[str, Any]]:
     """Recording and alerting rules."""
     read = YAML(typ="safe")
@@ -80,6 +88,22 @@ def rules() -> list[dict[str, Any]]:
 def of_rules() -> Iterator[Expression]:
     for rule in rules():
         yield Expression(rule.get("record") or rule["alert"], rule["expr"])
+
+
+def of_recorded() -> Iterator[Expression]:
+    for rule in rules():
+        if "record" in rule:
+            yield Expression(rule["record"], rule["record"])
+
+
+def read_by_rules() -> Iterator[Expression]:
+    """Every selector of every rule, and what each alert compares: under a label that nobody makes it is for nobody."""
+    for one in of_rules():
+        yield from (Expression(one.place, selector) for selector in SELECTOR.findall(one.expr))
+    for rule in rules():
+        if "alert" in rule and "absent(" not in rule["expr"]:
+            compared = re.split(r" (?:==|>=|>)\s", " ".join(rule["expr"].split()), maxsplit=1)[0]
+            yield Expression(rule["alert"], compared)
 
 
 def metrics_in(expressions: Sequence[Expression]) -> set[str]:

@@ -156,8 +156,8 @@ CHANGES = _counter(
     "segment_changes", "Movements, from → to; none: no segment.", "tier", "from", "to", series="S² + 2 T S"
 )
 MOVEMENTS = _counter(
-    "movements", "Movements by cause: event, time, model, tier, backfill, forgotten …", "tier", "cause",
-    series="T × 8",
+    "movements", "Movements by cause: event, time, model, backfill, forgotten, tier.", "tier", "cause",
+    series="T × 6",
 )  # fmt: skip
 RETURNS = _counter(
     "movements_back", "Movements back to the segment before, by how soon: the flap rate is their share.", "within",
