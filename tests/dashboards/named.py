@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 
+from deploy.dashboards.panels import DOCS
 from stream_seg.adapters.prometheus.catalogue import CATALOGUE
 
 ROOT = Path(__file__).parents[2]
@@ -129,10 +130,15 @@ def without_runbook() -> list[str]:
     found = []
     for rule in rules():
         if "alert" in rule:
-            page = rule.get("annotations", {}).get("runbook_url", "")
-            if not page.startswith("docs/runbooks/") or not (ROOT / page).is_file():
+            url = rule.get("annotations", {}).get("runbook_url", "")
+            if not url.startswith(f"{DOCS}/runbooks/") or not page_of(url).is_file():
                 found.append(rule["alert"])
     return found
+
+
+def page_of(url: str) -> Path:
+    """The page to which a link leads."""
+    return ROOT / "docs" / url.removeprefix(f"{DOCS}/")
 
 
 def rule_tests() -> dict[str, set[bool]]:

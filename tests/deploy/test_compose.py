@@ -17,6 +17,7 @@ import pytest
 import typer
 from ruamel.yaml import YAML
 
+from deploy.dashboards.panels import DOCS
 from stream_seg.cli.run import STAGES
 from stream_seg.config import load
 from stream_seg.config.environment import PREFIX, RESERVED, variables
@@ -148,6 +149,14 @@ def test_what_is_mounted_is_there_and_where_grafana_and_prometheus_look_for_it()
     assert discovery["port"] == OURS["label"]["environment"]["STREAM_SEG_RUN__METRICS_PORT"]
     running = {name for name, service in OURS.items() if service["command"][0] == "run"}
     assert set(discovery["names"]) == running == set(STAGES)
+
+
+def test_the_links_of_alerts_and_panels_lead_to_the_docs_that_its_prometheus_shows() -> None:
+    service = SERVICES["prometheus"]
+    (shown,) = [word.partition("=")[2] for word in service["command"] if word.startswith("--web.user-assets=")]
+    assert mounts(service)[shown] == ROOT / "docs"
+    (address,) = [port.rpartition(":")[0] for port in service["ports"]]
+    assert f"http://{address}/user" == DOCS
 
 
 def scraped() -> dict[str, Any]:

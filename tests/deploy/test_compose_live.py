@@ -19,7 +19,9 @@ from typing import Any, Self
 import pytest
 from ruamel.yaml import YAML
 
+from deploy.dashboards.panels import DOCS
 from stream_seg.config import load
+from tests.dashboards import named
 from tests.deploy.compose import DOCKERFILE, OURS, ROOT, document, mounts, options
 from tests.live.stack import Stack, Worker
 from tests.servers.kafka import KafkaServer, free_ports
@@ -193,6 +195,10 @@ def test_the_demo_played_through_its_services_ends_in_labels_and_movements(
         assert looks.read("cdnow.dead-letters.v1") == []
     wait(lambda: set(asked(port, "stream_seg_build_info", "stage")) == {"label", "learn"}, composed.said, "prometheus")
     assert {name.partition("/")[0] for name in asked(port, "up", "instance")} == {"label", "learn"}
+    for rule in (rule for rule in named.rules() if "alert" in rule):  # the link of each leads to its page there
+        page = rule["annotations"]["runbook_url"].removeprefix(DOCS)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/user{page}") as answer:
+            assert f"Alert: `{rule['alert']}`." in answer.read().decode()
     assert asked(port, 'ALERTS{alertname=~"StreamSegProcessDown|StreamSegStageMissing"}', "alertname") == []
 
     again = composed.start("demo")
