@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import Any, Literal
 
 from grafana_foundation_sdk.builders import (
@@ -39,7 +40,8 @@ from grafana_foundation_sdk.models.dashboard import (
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
-RUNBOOKS = "${runbooks}"  # a variable: where docs/runbooks/ can be read
+DOCS = (Path(__file__).parents[1] / "docs.url").read_text("utf-8").strip()
+"""Where docs/ can be read, for the links of panels and alerts: the one place to change it is deploy/docs.url."""
 WIDTH = 24
 
 Kind = Literal["series", "stacked", "number", "bars", "table", "states"]
@@ -55,11 +57,20 @@ class Query:
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel. `text` says what is normal and what to do; `runbook` names a page of docs/runbooks/."""
+    """One panel.
+
+    text     what it shows
+    normal   what is normal
+    action   what to do where it is not
+    runbook  a page of docs/runbooks/; without one it links to docs/metrics.md
+    """
 
     kind: Kind
     title: str
     text: str
+    _: KW_ONLY
+    normal: str
+    action: str
     queries: Sequence[Query]
     unit: str = "short"
     width: int = 8
@@ -67,6 +78,16 @@ class Panel:
     runbook: str = ""
     steps: Sequence[tuple[float, str]] = ()
     base: str = "green"  # the colour below the first step
+
+    @property
+    def description(self) -> str:
+        """As Grafana shows it (Markdown)."""
+        return f"{self.text}\n\n**Normal:** {self.normal}\n\n**Otherwise:** {self.action}"
+
+    @property
+    def page(self) -> str:
+        """What it links to, below docs/."""
+        return f"runbooks/{self.runbook}.md" if self.runbook else "metrics.md"
 
 
 @dataclass(frozen=True)
@@ -112,9 +133,6 @@ def text_of(page: Page) -> str:
     built = dashboard.Dashboard(page.title).uid(page.uid).description(page.text).tags(list(page.tags))
     built = built.readonly().refresh("30s").time(page.since, "now").timezone("browser")
     built = built.with_variable(dashboard.DatasourceVariable("datasource").label("Prometheus").type("prometheus"))
-    built = built.with_variable(
-        dashboard.TextBoxVariable("runbooks").label("Runbooks at").default_value("https://example.org/docs/runbooks")
-    )
     for variable in page.variables:
         built = built.with_variable(_choice(variable))
     for mark in page.marks:
@@ -159,16 +177,21 @@ def _built(panel: Panel) -> Any:
         "series": _series, "stacked": _stacked, "number": _number, "bars": _bars, "table": _table, "states": _states,
     }  # fmt: skip
     built: Any = make[panel.kind](panel)
-    built = built.title(panel.title).description(panel.text).datasource(SOURCE).span(panel.width).height(panel.height)
+    built = (
+        built.title(panel.title)
+        .description(panel.description)
+        .datasource(SOURCE)
+        .span(panel.width)
+        .height(panel.height)
+    )
     if panel.kind != "states":
         built = built.unit(panel.unit)
     if panel.kind in {"number", "bars", "states"}:  # without steps Grafana would turn red at 80, whatever is counted
         steps = [Threshold(None, panel.base), *(Threshold(value, color) for value, color in panel.steps)]
         built = built.color_scheme(dashboard.FieldColor().mode(FieldColorModeId.THRESHOLDS))
         built = built.thresholds(dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps))
-    if panel.runbook:
-        link = dashboard.DashboardLink("Runbook").type(DashboardLinkType.LINK).url(f"{RUNBOOKS}/{panel.runbook}.md")
-        built = built.links([link.target_blank(target_blank=True)])
+    link = dashboard.DashboardLink("Runbook" if panel.runbook else "Metrics").type(DashboardLinkType.LINK)
+    built = built.links([link.url(f"{DOCS}/{panel.page}").target_blank(target_blank=True)])
     for number, query in enumerate(panel.queries):
         built = built.with_target(_target(panel, query, chr(ord("A") + number)))
     return built

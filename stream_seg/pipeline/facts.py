@@ -83,9 +83,13 @@ class TierFacts(NamedTuple):
 
 
 class LearnFacts(NamedTuple):
-    """LEARN on one partition: every sample up to `learned` (ms) is learned."""
+    """LEARN on one partition: every sample up to `learned` (ms) is learned, and it learns each `every` (ms).
+
+    Both are 0 while it is not known: nothing was learned yet, no definition is in force.
+    """
 
     learned: int
+    every: int
     tiers: Sequence[TierFacts]
 
 

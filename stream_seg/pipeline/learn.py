@@ -80,7 +80,9 @@ class Learn:
 
     def facts(self) -> LearnFacts:
         """For who watches."""
-        return LearnFacts(self.memory.state.learned, [tier.facts() for tier in self.registry.tiers.values()])
+        activation = self.memory.activation
+        every = activation.definition.learn_every if activation else 0
+        return LearnFacts(self.memory.state.learned, every, [tier.facts() for tier in self.registry.tiers.values()])
 
     def process(self, records: Sequence[Record]) -> Step[int]:
         """Applies a batch; returns the next offset."""

@@ -20,7 +20,7 @@ from stream_seg.pipeline.status import OFFSET_IN, StoredPartition, drift_status,
 
 STALE = 300 * SECOND  # StreamSegLabelsStale
 STANDS = 900 * SECOND  # StreamSegClockStands
-SILENT = 2 * DAY  # StreamSegTrainerSilent
+SILENT = 2  # times time.learn_every: StreamSegTrainerSilent
 LETTERS = 0.01  # StreamSegDeadLetters, over as long as the alert's rate
 LETTERS_OVER = 5 * MINUTE
 
@@ -197,7 +197,8 @@ def learning_findings(partitions: Sequence[StoredPartition], now: int, *, bounde
         if not acts:
             found.append(Finding("drift", "ok", "nothing to act on", place=part.topic))
         learned = memory.state.learned
-        if learned and now - learned > SILENT and not bounded:
+        period = memory.activation.definition.learn_every if memory.activation else DAY
+        if learned and now - learned > SILENT * period and not bounded:
             detail = f"nothing was learned for {(now - learned) / DAY:.1f} days"
             remedy = "see whether LEARN works, and every events partition"
             found.append(Finding("trainer", "warn", detail, remedy, part.topic, runbook("trainer-silent")))

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 
+from deploy.dashboards.panels import DOCS
 from stream_seg.adapters.prometheus.catalogue import CATALOGUE
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +20,8 @@ RULE_TESTS = sorted((ROOT / "deploy/prometheus/tests").glob("*.yml"))
 RUNBOOKS = ROOT / "docs/runbooks"
 OURS = re.compile(r"\bstream_seg[_:][a-zA-Z0-9_:]+")
 OTHERS = re.compile(r"\b(?:process_[a-z_]+|up)\b(?!\s*[=(])")
-KNOWN_OTHERS = {"up", "process_cpu_seconds_total", "process_resident_memory_bytes"}
+KNOWN_OTHERS = {"up", "process_cpu_seconds_total", "process_resident_memory_bytes", "process_start_time_seconds"}
+SELECTOR = re.compile(r"\b(?:stream_seg[_:][\w:]+|process_\w+|up(?=\{))(?:\{[^}]*\})?")
 PARTS = ("_bucket", "_sum", "_count")
 
 
@@ -71,6 +73,13 @@ def of_marks() -> Iterator[Expression]:
                 yield Expression(f"{dashboard['title']} / {mark['name']}", mark["expr"])
 
 
+def of_choices() -> Iterator[Expression]:
+    """What each variable has to choose from, as series."""
+    for one in of_variables():
+        metric, label = re.fullmatch(r"label_values\((.+), (\w+)\)", one.expr).groups()  # type: ignore[union-attr]  # the only form; another fails here
+        yield Expression(one.place, f'{metric}{{{label}!=""}}')
+
+
 def rules() -> list[dict[str, Any]]:
     """Recording and alerting rules."""
     read = YAML(typ="safe")
@@ -80,6 +89,22 @@ def rules() -> list[dict[str, Any]]:
 def of_rules() -> Iterator[Expression]:
     for rule in rules():
         yield Expression(rule.get("record") or rule["alert"], rule["expr"])
+
+
+def of_recorded() -> Iterator[Expression]:
+    for rule in rules():
+        if "record" in rule:
+            yield Expression(rule["record"], rule["record"])
+
+
+def read_by_rules() -> Iterator[Expression]:
+    """Every selector of every rule, and what each alert compares: under a label that nobody makes it is for nobody."""
+    for one in of_rules():
+        yield from (Expression(one.place, selector) for selector in SELECTOR.findall(one.expr))
+    for rule in rules():
+        if "alert" in rule and "absent(" not in rule["expr"]:
+            compared = re.split(r" (?:==|>=|>)\s", " ".join(rule["expr"].split()), maxsplit=1)[0]
+            yield Expression(rule["alert"], compared)
 
 
 def metrics_in(expressions: Sequence[Expression]) -> set[str]:
@@ -105,16 +130,21 @@ def without_runbook() -> list[str]:
     found = []
     for rule in rules():
         if "alert" in rule:
-            page = rule.get("annotations", {}).get("runbook_url", "")
-            if not page.startswith("docs/runbooks/") or not (ROOT / page).is_file():
+            url = rule.get("annotations", {}).get("runbook_url", "")
+            if not url.startswith(f"{DOCS}/runbooks/") or not page_of(url).is_file():
                 found.append(rule["alert"])
     return found
+
+
+def page_of(url: str) -> Path:
+    """The page to which a link leads."""
+    return ROOT / "docs" / url.removeprefix(f"{DOCS}/")
 
 
 def rule_tests() -> dict[str, set[bool]]:
     """Alert -> whether its tests have it fire, and not."""
     found: dict[str, set[bool]] = {}
     tests = [test for path in RULE_TESTS for test in YAML(typ="safe").load(path.read_text("utf-8"))["tests"]]
-    for one in (one for test in tests for one in test["alert_rule_test"]):
+    for one in (one for test in tests for one in test.get("alert_rule_test", ())):
         found.setdefault(one["alertname"], set()).add(bool(one["exp_alerts"]))
     return found

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
 import typer
+from ruamel.yaml import YAML
 
+from deploy.dashboards.panels import DOCS
 from stream_seg.cli.run import STAGES
 from stream_seg.config import load
 from stream_seg.config.environment import PREFIX, RESERVED, variables
 from tests.deploy.compose import DOCKERFILE, OURS, ROOT, SERVICES, document, mounts, options
 from tests.docs.pages import understood
+from tests.servers.kafka import free_ports
 
+PATIENCE = 60.0  # bounds a wait
 SCHEMA = json.loads((Path(__file__).parent / "vendor/compose-spec.json").read_text("utf-8"))
 
 
@@ -138,12 +145,64 @@ def test_what_is_mounted_is_there_and_where_grafana_and_prometheus_look_for_it()
     provider = boards["/etc/grafana/provisioning"] / "dashboards/stream_seg.yaml"
     (path,) = re.findall(r"path: (\S+)", provider.read_text("utf-8"))
     assert list(boards[path].glob("*.json"))
-    scraped = re.search(
-        r"targets: (\[.*\])", mounts(SERVICES["prometheus"])["/etc/prometheus/prometheus.yml"].read_text()
-    )
-    assert scraped is not None
-    port = OURS["label"]["environment"]["STREAM_SEG_RUN__METRICS_PORT"]
-    assert set(json.loads(scraped[1])) == {f"{stage}:{port}" for stage in STAGES}
+    (discovery,) = scraped()["dns_sd_configs"]
+    assert discovery["port"] == OURS["label"]["environment"]["STREAM_SEG_RUN__METRICS_PORT"]
+    running = {name for name, service in OURS.items() if service["command"][0] == "run"}
+    assert set(discovery["names"]) == running == set(STAGES)
+
+
+def test_the_links_of_alerts_and_panels_lead_to_the_docs_that_its_prometheus_shows() -> None:
+    service = SERVICES["prometheus"]
+    (shown,) = [word.partition("=")[2] for word in service["command"] if word.startswith("--web.user-assets=")]
+    assert mounts(service)[shown] == ROOT / "docs"
+    (address,) = [port.rpartition(":")[0] for port in service["ports"]]
+    assert f"http://{address}/user" == DOCS
+
+
+def scraped() -> dict[str, Any]:
+    """Where Prometheus looks for processes."""
+    file = mounts(SERVICES["prometheus"])["/etc/prometheus/prometheus.yml"]
+    (job,) = YAML(typ="safe").load(file.read_text("utf-8"))["scrape_configs"]
+    return dict(job)
+
+
+def test_a_service_that_does_not_run_is_no_target_and_nobody_is_woken_for_it(tmp_path: Path) -> None:
+    """A name under .invalid has no address, as the name of a service has none in whose profile nobody is."""
+    file = mounts(SERVICES["prometheus"])["/etc/prometheus/prometheus.yml"].read_text("utf-8")
+    away = re.sub(r"\b(ingest|label|learn)\b(?=[,:\]])", r"\1.invalid.", file)
+    program = shutil.which("prometheus")
+    assert program, "prometheus is not installed (Debian: apt-get install prometheus)"
+    (port,) = free_ports(1)
+    itself = f"  - job_name: itself\n    static_configs: [{{targets: ['127.0.0.1:{port}']}}]\n"
+    (tmp_path / "prometheus.yml").write_text(re.sub(r"rule_files:\n.*\n", "", away) + itself)
+    words = [f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/series"]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen([program, *words, f"--web.listen-address=127.0.0.1:{port}"], stderr=log)
+    try:
+        give_up = time.monotonic() + PATIENCE
+        while looked_up(port) < 3 or not targets(port):  # which come all at once, after some seconds
+            assert time.monotonic() < give_up, (tmp_path / "log").read_text()
+            time.sleep(0.2)
+        assert targets(port) == ["itself"]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def looked_up(port: int) -> float:
+    """How many names the Prometheus at the port has looked for so far."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            (count,) = re.findall(r"^prometheus_sd_dns_lookups_total (\d+)$", answer.read().decode(), re.MULTILINE)
+    except OSError:
+        return 0
+    return int(count)
+
+
+def targets(port: int) -> list[str]:
+    """The job of each target that it has."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/targets") as answer:
+        return [target["labels"]["job"] for target in json.load(answer)["data"]["activeTargets"]]
 
 
 def test_one_stage_alone_puts_the_first_definition_in_force() -> None:

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,8 +17,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from ruamel.yaml import YAML
 
+from deploy.dashboards.panels import DOCS
 from stream_seg.config import load
+from tests.dashboards import named
 from tests.deploy.compose import DOCKERFILE, OURS, ROOT, document, mounts, options
 from tests.live.stack import Stack, Worker
 from tests.servers.kafka import KafkaServer, free_ports
@@ -100,8 +104,17 @@ class Composed:
         program = shutil.which("prometheus")
         assert program, "prometheus is missing: apt-get install prometheus"
         configuration = self.directory / "prometheus.yml"
-        text = self.here("prometheus", mounts(SERVICES["prometheus"])["/etc/prometheus/prometheus.yml"].read_text())
-        configuration.write_text(text.replace("15s", "1s").replace("rules/", f"{ROOT}/deploy/prometheus/rules/"))
+        text = mounts(SERVICES["prometheus"])["/etc/prometheus/prometheus.yml"].read_text()
+        text = text.replace("15s", "1s").replace("rules/", f"{ROOT}/deploy/prometheus/rules/")
+        settings = YAML(typ="safe").load(text)
+        (job,) = settings["scrape_configs"]
+        (discovery,) = job.pop("dns_sd_configs")  # names of no network here: a service that runs has an address
+        job["static_configs"] = [
+            {"targets": [f"127.0.0.1:{self._ports[name]}"], "labels": {"__meta_dns_name": name}}
+            for name in discovery["names"]
+            if name in self._running
+        ]
+        configuration.write_text(json.dumps(settings))
         swapped = {
             str(ROOT / "deploy/prometheus/prometheus.yml"): str(configuration),
             "=/prometheus": f"={self.directory / 'series'}",
@@ -180,7 +193,13 @@ def test_the_demo_played_through_its_services_ends_in_labels_and_movements(
         assert len({record.key for record in labels}) > 1_000
         assert len(movements) > 1_000
         assert looks.read("cdnow.dead-letters.v1") == []
-    wait(lambda: scraped(port) == {"label", "learn"}, composed.said, "prometheus")
+    wait(lambda: set(asked(port, "stream_seg_build_info", "stage")) == {"label", "learn"}, composed.said, "prometheus")
+    assert {name.partition("/")[0] for name in asked(port, "up", "instance")} == {"label", "learn"}
+    for rule in (rule for rule in named.rules() if "alert" in rule):  # the link of each leads to its page there
+        page = rule["annotations"]["runbook_url"].removeprefix(DOCS)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/user{page}") as answer:
+            assert f"Alert: `{rule['alert']}`." in answer.read().decode()
+    assert asked(port, 'ALERTS{alertname=~"StreamSegProcessDown|StreamSegStageMissing"}', "alertname") == []
 
     again = composed.start("demo")
     assert ended(again) == 1
@@ -189,13 +208,14 @@ def test_the_demo_played_through_its_services_ends_in_labels_and_movements(
         assert "compiling" not in composed.stop(stage)
 
 
-def scraped(port: int) -> set[str]:
-    """The stages whose metrics the Prometheus at the port has now."""
+def asked(port: int, expr: str, label: str) -> list[str]:
+    """A label of every series that the Prometheus at the port has now of an expression."""
+    query = urllib.parse.urlencode({"query": expr})
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/query?query=stream_seg_build_info") as answer:
-            return {series["metric"]["stage"] for series in json.load(answer)["data"]["result"]}
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/query?{query}") as answer:
+            return [series["metric"][label] for series in json.load(answer)["data"]["result"]]
     except OSError:
-        return set()
+        return []
 
 
 def test_the_demo_goes_into_no_other_segmentation(composed: Composed) -> None:

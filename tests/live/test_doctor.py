@@ -134,7 +134,7 @@ def test_every_illness_is_told_with_its_place_and_remedy(
     assert details["dead letters"].startswith("7 in the last 5 minutes")
     assert "would move 70.0%" in details["model"]
     assert details["drift"] == "spend has changed"
-    assert details["trainer"] == "nothing was learned for 3.0 days"
+    assert details["trainer"] == "nothing was learned for 0.1 days"
 
 
 FULL = "raise maxmemory or add nodes before writes are refused"
@@ -164,7 +164,7 @@ def spoil(stack: Stack, server: RedisServer, web: str) -> None:
 
         own = f"{stack.name}:{{learn-0}}:"
         learn = learn_state.Memory(stored(redis, own), 0)
-        learn.state.learned = now() - 3 * DAY
+        learn.state.learned = now() - DAY // 10  # it learns each minute
         tier, model = learn.tier("all"), given(stack.config).model
         assert model is not None
         tier.proposal = learn_state.Proposal(model=model, moves=0.7, why="better", lineage=())

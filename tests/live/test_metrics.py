@@ -22,10 +22,12 @@ from stream_seg.adapters.prometheus.catalogue import CATALOGUE, PREFIX
 from stream_seg.adapters.prometheus.reference import PROCESS, REASONS, most_series
 from stream_seg.adapters.redis.inspection import RedisInspection
 from stream_seg.bootstrap.feeding import feed_live
+from stream_seg.core.emission import CAUSES
 from stream_seg.ports import Slot
+from stream_seg.wire.rejections import REMEDIES
 from tests.live.conftest import StackMaker
 from tests.live.oracle import check
-from tests.live.workload import SECONDS, WEEKS, Orders, given, weeks
+from tests.live.workload import SECONDS, START, WEEKS, Orders, given, weeks
 from tests.servers.kafka import KafkaServer
 from tests.servers.redis import RedisServer
 
@@ -105,7 +107,9 @@ def test_what_is_scraped_is_what_happened(stack_of: StackMaker) -> None:
     states = stack.states()
     assert label.sum("events_total", result="accepted") == sum(s.accepted for s in states)
     assert label.sum("events_total") == sum(s.accepted + s.duplicates + s.late + s.rejected for s in states) >= count
-    assert label.by("dead_letters_total", "reason") == {("invalid_json",): 1, ("not_an_object",): 1}
+    letters = label.by("dead_letters_total", "reason")
+    assert letters.keys() == {(reason,) for reason in REMEDIES}
+    assert {reason: n for (reason,), n in letters.items() if n} == {"invalid_json": 1, "not_an_object": 1}
     assert label.sum("consumer_lag_records") == 0
     assert label.sum("records_applied_total") == sum(stack.ends("events"))
     assert label.sum("batch_records_sum") == sum(stack.ends("events"))
@@ -114,12 +118,15 @@ def test_what_is_scraped_is_what_happened(stack_of: StackMaker) -> None:
     moved = check(stack)["segment-changes"].values()
     ways = Counter((str(m["previous_segment"] or "none"), str(m["segment"] or "none")) for m in moved)
     assert label.by("segment_changes_total", "from", "to") == dict(ways)
-    assert label.by("movements_total", "cause") == {(c,): n for c, n in Counter(m["cause"] for m in moved).items()}
+    causes = Counter(m["cause"] for m in moved)
+    assert label.by("movements_total", "cause") == {(cause,): causes[cause] for cause in CAUSES}
 
     # Models and drift.
     versions = [json.loads(record.value or b"") for record in stack.read("models")]
     assert label.sum("model_version") == max(v["version"] for v in versions) >= 3
     assert learn.sum("learning_customers") == 100
+    assert learn.sum("learn_every_seconds") == 86_400
+    assert learn.sum("learned_through_timestamp_seconds") > START / 1000
     assert learn.sum("model_waiting") == 0
     assert {key[0] for key in learn.by("drift_score", "method")} >= {"quantisation_error", "outlier_mass"}
     assert learn.sum("messages_published_total", topic="models") == len(versions)

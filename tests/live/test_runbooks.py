@@ -25,14 +25,13 @@ from tests.live.conftest import StackMaker
 from tests.live.oracle import check
 from tests.live.stack import Stack, Worker
 from tests.live.test_metrics import Scrape, free_ports, get
-from tests.live.workload import SECONDS, START, WEEKS, Events, Orders, given, weeks
+from tests.live.workload import SECONDS, SHIFTS_AT, START, WEEKS, Orders, given, shifted, weeks
 from tests.servers.kafka import jars
 from tests.servers.redis import RedisServer
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
 LARGE = json.dumps({"broken": "x" * 20_000}).encode()
-SHIFTS_AT = 35  # the day from which everybody spends ten times as much
 
 
 class Runbook:
@@ -207,18 +206,3 @@ def newest(listed: str) -> int:
     """The newest version that `stream-seg model list` lists."""
     versions = listed.partition(" standing ")[2].partition("\n\n")[0]
     return max(int(number) for number in re.findall(r"^ *(\d+) ", versions, re.MULTILINE))
-
-
-def shifted(parts: list[Events]) -> list[Events]:
-    """The same purchases, ten times as dear from a day on."""
-
-    def dearer(value: bytes, at: int) -> bytes:
-        body = json.loads(value)
-        if at >= START + SHIFTS_AT * DAY:
-            body["properties"]["total"] *= 10
-        return json.dumps(body).encode()
-
-    return [
-        Events([dearer(v, t) for v, t in zip(part.values, part.times.tolist(), strict=True)], part.keys, part.times)
-        for part in parts
-    ]

@@ -41,6 +41,7 @@ time: {evaluate_every: 2s, lateness: 1h, learn_every: 1m}
 segments: {k: 3, warm_start: 5000, margin: 0.05}
 """
 START = 1_700_006_400_000 // DAY * DAY
+SHIFTS_AT = 35  # the day from which everybody spends ten times as much
 
 
 @dataclass
@@ -72,6 +73,21 @@ def weeks(seed: int, customers: int = 100, days: int = 20, orders: float = 2.0) 
     return [
         Events([v for _, _, v in part], [k for _, k, _ in part], np.array([t for t, _, _ in part], np.int64))
         for part in (made[:half], made[half:])
+    ]
+
+
+def shifted(parts: list[Events], day: int = SHIFTS_AT) -> list[Events]:
+    """The same purchases, ten times as dear from a day on."""
+
+    def dearer(value: bytes, at: int) -> bytes:
+        body = json.loads(value)
+        if at >= START + day * DAY:
+            body["properties"]["total"] *= 10
+        return json.dumps(body).encode()
+
+    return [
+        Events([dearer(v, t) for v, t in zip(part.values, part.times.tolist(), strict=True)], part.keys, part.times)
+        for part in parts
     ]
 
 

@@ -17,10 +17,12 @@ from stream_seg.adapters.kafka.connection import Broker
 from stream_seg.adapters.kafka.stage import StageApp, StageSettings
 from stream_seg.adapters.prometheus.counting import MOST_SEGMENTS, PrometheusTelemetry
 from stream_seg.adapters.prometheus.serving import STUCK_SECONDS, Health, check_free, serve
+from stream_seg.core.emission import CAUSES
 from stream_seg.core.findings import Finding
 from stream_seg.errors import ConfigError, Fenced, Stop
 from stream_seg.pipeline.facts import InForceFacts, LabelFacts, LearnFacts, TierFacts
 from stream_seg.telemetry import Telemetry
+from stream_seg.wire.rejections import REMEDIES
 
 
 def free_port() -> int:
@@ -158,11 +160,24 @@ def test_of_two_models_the_newer_one_is_told_whichever_partition_speaks_last(tel
     assert telemetry.named == []
 
 
+def test_what_can_be_counted_is_at_0_before_the_first_so_that_the_first_is_an_increase() -> None:
+    telemetry = PrometheusTelemetry("label")
+    telemetry.partition("shop.events.v1", 0).facts(in_force(9, 5, s0="Regulars"))
+    value = telemetry.meters.registry.get_sample_value
+    for reason in REMEDIES:
+        assert value("stream_seg_dead_letters_total", {"stage": "label", "reason": reason}) == 0
+    for cause in CAUSES:
+        assert value("stream_seg_movements_total", {"stage": "label", "tier": "all", "cause": cause}) == 0
+    assert value("stream_seg_messages_published_total", {"stage": "label", "topic": "dead-letters"}) == 0
+    learn = PrometheusTelemetry("learn").meters.registry.get_sample_value
+    assert learn("stream_seg_dead_letters_total", {"stage": "learn", "reason": "too_late"}) is None
+
+
 def test_what_learn_says_of_a_tier_goes_with_the_partition() -> None:
     telemetry = PrometheusTelemetry("learn")
     part = telemetry.partition("shop.samples.v1", 0)
     finding = Finding(metric="psi", subject="spend", value=3.0, severity="act", threshold=2.0)
-    part.facts(LearnFacts(1_000, [TierFacts("all", 10, 0, 0, held=False, waiting=0.4, findings=[finding])]))
+    part.facts(LearnFacts(1_000, 86_400_000, [TierFacts("all", 10, 0, 0, held=False, waiting=0.4, findings=[finding])]))
     of_tier = {"stage": "learn", "tier": "all"}
     assert telemetry.meters.registry.get_sample_value("stream_seg_model_waiting", of_tier) == 1
     drift = {**of_tier, "subject": "spend", "method": "psi"}

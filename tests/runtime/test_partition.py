@@ -51,7 +51,7 @@ class Decides:
         self.traced: Sequence[Traced] = ()
 
     def facts(self) -> LearnFacts:
-        return LearnFacts(0, ())
+        return LearnFacts(0, 0, ())
 
     def open(self) -> Step[int]:
         meta, offset = yield from self.owner.open(_nothing_applied)

@@ -156,8 +156,8 @@ CHANGES = _counter(
     "segment_changes", "Movements, from → to; none: no segment.", "tier", "from", "to", series="S² + 2 T S"
 )
 MOVEMENTS = _counter(
-    "movements", "Movements by cause: event, time, model, tier, backfill, forgotten …", "tier", "cause",
-    series="T × 8",
+    "movements", "Movements by cause: event, time, model, backfill, forgotten, tier.", "tier", "cause",
+    series="T × 6",
 )  # fmt: skip
 RETURNS = _counter(
     "movements_back", "Movements back to the segment before, by how soon: the flap rate is their share.", "within",
@@ -175,6 +175,7 @@ MODEL_TRAINED = _gauge(
 LEARNED = _gauge(
     "learned_through_timestamp_seconds", "Every sample dated at or before this is learned.", "partition", series="P"
 )
+LEARN_EVERY = _gauge("learn_every_seconds", "How often LEARN learns (time.learn_every).")
 LEARNED_FROM = _gauge("learning_customers", "Customers that LEARN learns from.", "tier", series="T")
 PUBLISHED_AT = _gauge("model_published_timestamp_seconds", "When LEARN last made a version.", "tier", series="T")
 REFITTED_AT = _gauge("model_refitted_timestamp_seconds", "When LEARN last refitted.", "tier", series="T")

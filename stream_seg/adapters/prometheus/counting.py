@@ -6,15 +6,18 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib.metadata import version
+from itertools import product
 
 from stream_seg.adapters.prometheus import catalogue as metric
 from stream_seg.adapters.prometheus.meters import Meters
+from stream_seg.core.emission import CAUSES
 from stream_seg.core.findings import Finding
 from stream_seg.errors import Fenced, Stop, StreamSegError
 from stream_seg.pipeline.facts import InForceFacts, LabelFacts, LearnFacts, Moves, TierFacts
 from stream_seg.ports import Message
 from stream_seg.telemetry import Delivery, PartitionTelemetry, Server, Telemetry
 from stream_seg.wire.dead_letters import DEAD_LETTERS
+from stream_seg.wire.rejections import REMEDIES
 
 MOST_SEGMENTS = 64  # labels of segments in one process: numbers are never given twice, so in years they would pile up
 OTHER, NONE = "other", "none"
@@ -53,6 +56,10 @@ class PrometheusTelemetry(Telemetry):
             self.meters[metric.REOPENED].at(reason)
         for delivery in ("sent", "refused", "dropped"):
             self.meters[metric.TRACE_SPANS].at(delivery)
+        if stage != "learn":  # at 0 from the start: the first of a kind is an increase, however many come at once
+            self.meters[metric.PUBLISHED].at(DEAD_LETTERS)
+            for reason in REMEDIES:
+                self.meters[metric.DEAD_LETTERS].at(reason)
 
     def partition(self, topic: str, partition: int) -> CountedPartition:
         key = topic, partition
@@ -225,6 +232,8 @@ class CountedPartition(PartitionTelemetry):
     def facts(self, facts: LabelFacts | LearnFacts) -> None:
         if isinstance(facts, LearnFacts):
             self._meters[metric.LEARNED].at(self.number).set(facts.learned / 1000)
+            if facts.every:
+                self._meters[metric.LEARN_EVERY].at().set(facts.every / 1000)
             for tier in facts.tiers:
                 self._tier(tier)
             self.tiers = [tier.tier for tier in facts.tiers]
@@ -243,12 +252,14 @@ class CountedPartition(PartitionTelemetry):
         meters[metric.AT_HAND].at(self.number).set(facts.at_hand)
         self.clock = facts.clock
         self._age()
-        self._moved(facts.moves, before.moves)
         for within in ("1d", "7d"):
             meters[metric.RETURNS].at(within).inc(max(0, facts.returns[within] - before.returns[within]))
         if facts.in_force != self.in_force:
             self.in_force = facts.in_force
             self._process.models_in_force()
+            for tier, cause in product((model.tier for model in facts.in_force), CAUSES):  # at 0, as dead letters are
+                meters[metric.MOVEMENTS].at(tier, cause)
+        self._moved(facts.moves, before.moves)
         self._seen = facts._replace(moves=facts.moves.copy(), returns=facts.returns.copy())
 
     def _moved(self, now: Moves, before: Moves) -> None:
