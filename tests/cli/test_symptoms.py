@@ -42,7 +42,10 @@ NOW = 1_800_000_000_000
 
 
 def threshold(alert: str) -> float:
-    """The number that its expression compares with at its end."""
+    """The number that its expression compares with at its end; days where it counts by how often LEARN learns."""
+    by_days = re.search(r"> (\d+) \* max\(stream_seg_learn_every_seconds", ALERTS[alert]["expr"])
+    if by_days is not None:
+        return float(by_days[1]) * DAY / SECOND
     (number,) = re.findall(r"[>=]=? ([\d.]+(?: \* \d+)?)\s*$", ALERTS[alert]["expr"])
     first, _, second = number.partition(" * ")
     return float(first) * float(second or 1)
