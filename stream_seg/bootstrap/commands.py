@@ -15,7 +15,6 @@ from stream_seg.bootstrap.definition import begin, put_in_force
 from stream_seg.bootstrap.demo import feed_demo, run_demo
 from stream_seg.bootstrap.examining import examine
 from stream_seg.bootstrap.logs import logs
-from stream_seg.bootstrap.offline import run_replay
 from stream_seg.bootstrap.queries import ask_customer, ask_segments, ask_who
 from stream_seg.bootstrap.rebuilding import Rebuilt, rebuild_partition
 from stream_seg.bootstrap.saying import say
@@ -107,6 +106,8 @@ def replay(
     log, whose order is the broker's, the broker's times.
     Returns ``{events, accepted, dead_letters, late, duplicates, movements, segments, customers, …, seconds, out}``.
     """
+    from stream_seg.bootstrap.offline import run_replay  # noqa: PLC0415  # with river: a second that no other command needs
+
     return run_replay(config, inputs, out, form=form, start=start, end=end, tell=tell)
 
 
