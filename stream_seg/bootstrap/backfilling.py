@@ -19,16 +19,15 @@ from stream_seg.errors import Stop
 from stream_seg.pipeline.filling import Filler, Unheard, begun_by
 from stream_seg.pipeline.label import Labeller
 from stream_seg.pipeline.label_settings import LabelSettings
-from stream_seg.pipeline.label_state import Memory, offset_in
+from stream_seg.pipeline.label_state import Memory, newest, offset_in
 from stream_seg.ports import LogRange, Slot
 from stream_seg.runtime.effects import Effects
 from stream_seg.wire.timestamps import rfc3339
 
 STRIDE = 50_000  # records between two looks at how far it is
 NEAR = 1_000  # records that a partition may be behind: seconds later it would be as many again
-FOR_LABEL = (
-    100_000  # records that LABEL folds by itself when the definition comes into force; it labels nobody meanwhile
-)
+# Records that LABEL folds by itself when the definition comes into force. It labels nobody meanwhile.
+FOR_LABEL = 100_000
 
 
 class Folded(TypedDict):
@@ -69,13 +68,13 @@ async def _run(config: Config, partitions: Sequence[int], tell: Callable[[str, i
 async def _check_new(config: Config, partitions: int) -> None:
     inspection = RedisInspection(config.redis.connection_url, config.definition.name)
     try:
-        memories = [Memory(await inspection.meta(Slot("label", p)), 0) for p in range(partitions)]
+        metas = [await inspection.meta(Slot("label", p)) for p in range(partitions)]
     finally:
         await inspection.close()
-    current = max((m.activations[-1] for m in memories if m.in_use), key=lambda a: a.number, default=None)
+    current = newest(metas)
     if current is None:
         raise Stop("nothing is in force yet, and a first definition holds for the whole log: `stream-seg run`")
-    if any(memory.state.filling for memory in memories):
+    if any(Memory(meta, 0).state.filling for meta in metas):
         raise Stop("workers still give customers what was folded before; wait until they have (`stream-seg status`)")
     if not measures_new(current, config.definition):
         raise Stop(f"{config.path} measures nothing that is not measured already: `stream-seg apply` is enough")

@@ -93,10 +93,13 @@ class Filler:
         """How the records that it keeps are laid out."""
         return self._fold.customers.engine.plan
 
-    def open(self) -> Step[None]:
-        """Takes the slot over and goes on where it stands; begins anew where it holds anything else."""
+    def open(self, until: int | None = None) -> Step[None]:
+        """Takes the slot over and goes on where it stands; begins anew where it holds anything else.
+
+        `until`: what was folded from that offset on is too much, since LABEL counts it as well.
+        """
         meta, offset = yield from self._owner.open(offset_in)
-        if self._goes_on(meta, offset):
+        if self._goes_on(meta, offset) and (until is None or offset <= until):
             self.begun, memory = _decode(meta[BEGUN]), Memory(meta, offset)
         else:
             if meta:

@@ -172,7 +172,7 @@ class Labeller:
         owner = Unheard(Slot("fill", self.partition), self.owner.topic)
         fold = Labeller(self.owner.topic, self.partition, self.settings, self.now, owner)
         filler = Filler(fold, owner, activation.definition, activation.fill.offsets[self.partition])
-        yield from filler.open()
+        yield from filler.open(offset)
         yield from filler.fold(offset)
         return filler
 

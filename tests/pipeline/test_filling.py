@@ -175,3 +175,22 @@ def test_what_was_folded_by_something_else_is_forgotten() -> None:
     same = beside(partition, wider, None)
     partition.world.run(same.open())
     assert same.offset == 2
+
+
+def test_a_command_that_has_read_beyond_the_activation_counts_nothing_twice() -> None:
+    log, partition = Log(), Partition()
+    log.activate(drawing.activation(SHOP), START)
+    log.event("ann", START, START, {"event": "Paid"})
+    partition.run(log.records)
+    days = Feature(name="events", aggregate="count", window=30 * DAY)
+    both = msgspec.structs.replace(SHOP, features=(*SHOP.features, days))
+    following = succeed(drawing.activation(SHOP), both, who="test", at=0, why="test", fill=Fill((0,), START))
+    rest = [log.activate(following, START), log.event("ann", START + HOUR, START + HOUR, {"event": "Paid"})]
+    for r in rest:  # both are in the log before LABEL comes to the first
+        partition.log.append(EVENTS, r.key, r.value, r.headers, partition=0, timestamp=r.timestamp)
+    command = beside(partition, both)
+    partition.world.run(command.open())
+    assert partition.world.run(command.fold(4)) == 4
+    partition.run(rest, known=True)
+    partition.run([log.control("tick", None, START + 2 * DAY)])
+    assert next(iter(samples(partition, both, 2).values())) == [2.0, 2.0]
