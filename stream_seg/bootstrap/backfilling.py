@@ -95,29 +95,33 @@ async def _near(
     async def log_range(number: int) -> LogRange:
         return await admin.log_range(topic, number, group)
 
+    slots = slots_of(config)
     effects = Effects(
-        slots_of(config),
-        producer_of(config),
+        slots,
+        producer_of(config),  # never started: nothing is published
         log_range,
         again=lambda p, at, until: piece_of(config, topic, p, at, until),
     )
     settings = LabelSettings(cache_bytes=config.run.cache_mb * 1_000_000)
     owner = Unheard(Slot("fill", partition), "events")
     filler = Filler(Labeller("events", partition, settings, repeat(0), owner), owner, config.definition, None)
-    await effects.run(filler.open())
-    start, end = filler.offset, (await log_range(partition)).next
-    while filler.offset < end:
-        before = filler.offset
-        await effects.run(filler.fold(min(end, before + STRIDE)))
-        newest = (await log_range(partition)).next
-        tell(f"partition {partition}", filler.offset - start, newest - start)
-        if newest - end > NEAR:
-            end = newest
-        if filler.offset == before:  # what is left are marks of transactions
-            break
-    behind = (await log_range(partition)).next - filler.offset
-    since = rfc3339(filler.begun.since) if filler.begun.since else None
-    return Folded(partition=partition, first=filler.begun.first, next=filler.offset, since=since, behind=behind)
+    try:
+        await effects.run(filler.open())
+        start, end = filler.offset, (await log_range(partition)).next
+        while filler.offset < end:
+            before = filler.offset
+            await effects.run(filler.fold(min(end, before + STRIDE)))
+            now_at = (await log_range(partition)).next
+            tell(f"partition {partition}", filler.offset - start, now_at - start)
+            if now_at - end > NEAR:
+                end = now_at
+            if filler.offset == before:  # what is left are marks of transactions
+                break
+        behind = (await log_range(partition)).next - filler.offset
+        since = rfc3339(filler.begun.since) if filler.begun.since else None
+        return Folded(partition=partition, first=filler.begun.first, next=filler.offset, since=since, behind=behind)
+    finally:
+        await slots.close()
 
 
 async def folded(config: Config, current: Activation) -> Fill:
