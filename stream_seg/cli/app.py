@@ -9,6 +9,7 @@ import typer
 from stream_seg.cli import (
     apply,
     backfill,
+    choose,
     config,
     customer,
     demo,
@@ -70,7 +71,22 @@ def root(
         print(context.get_help())
 
 
-for module in (run, status, apply, backfill, demo, replay, quality, customer, segments, who, doctor, snapshot, rebuild):
+for module in (
+    run,
+    status,
+    apply,
+    backfill,
+    demo,
+    replay,
+    quality,
+    choose,
+    customer,
+    segments,
+    who,
+    doctor,
+    snapshot,
+    rebuild,
+):
     module.register(app)
 app.add_typer(model.app, name="model", short_help="Model versions: list, compare, put in force, take back.")
 app.add_typer(topics.app, name="topics", short_help="Makes the topics that a segmentation needs.")

@@ -142,6 +142,21 @@ def number(least: float = -math.inf, most: float = math.inf, *, below: bool = Fa
     return validate
 
 
+def share(least: float = 0.0, most: float = 1.0) -> Callable[[Any], float]:
+    """A validator of shares: ``3%`` or 0.03."""
+
+    def validate(value: Any) -> float:
+        match = re.fullmatch(r"(\d{1,3}(?:\.\d{1,6})?) ?%", value) if isinstance(value, str) else None
+        given = float(match[1]) / 100 if match else value
+        if not isinstance(given, int | float) or isinstance(given, bool):
+            raise wrong(f"{shown(value)} is not a share, write 3% or 0.03")
+        if not least <= given <= most:
+            raise wrong(f"{shown(value)} is out of range, use {least:.0%} to {most:.0%}")
+        return float(given)
+
+    return validate
+
+
 def flag(value: Any) -> bool:
     """``true`` or ``false``."""
     if isinstance(value, FromEnvironment) and value in ("true", "false"):
