@@ -16,7 +16,7 @@ from stream_seg.core.kmeans import fit
 from stream_seg.core.model import Float64
 
 REFERENCES = 20
-RESTARTS = 3  # of a reference fit; there is no structure that one could miss
+RESTARTS = 10  # of a reference fit: a worse fit there than of the customers would make a gap of nothing
 
 
 class Gap(NamedTuple):

@@ -21,7 +21,7 @@ from stream_seg.pipeline.daily import Day
 
 Tell = Callable[[str, int, int], None]
 JUDGED = 4_000  # customers for whom all distances are computed: for silhouettes
-DRAWN = 10_000  # customers of whom gap and bootstrap are computed
+DRAWN = 5_000  # customers of whom gap and bootstrap are computed
 FITTING, GAP, STABILITY, MOVING = "fitting segments", "gap statistic", "stability", "live learner"
 
 

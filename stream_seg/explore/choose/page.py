@@ -9,12 +9,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from stream_seg.config.good import Good
+from stream_seg.core.views import TIMES
 from stream_seg.explore.choose.measuring import Measured, Measures
 from stream_seg.explore.choose.ranking import Ranked, elbow
 from stream_seg.explore.page import COLOURS, MARKERS, Section, page, paragraph, picture, rows, warning
 from stream_seg.explore.table import CustomerTable
 
 SMALL = (4.2, 2.9)
+DAY_SECONDS = 86_400
 
 
 def choice_page(
@@ -179,12 +181,7 @@ def _segments(table: CustomerTable, one: Measured, replayed: Mapping[str, Any]) 
         ]
         for j in range(one.k)
     ]  # fmt: skip
-    columns = [i for i, column in enumerate(table.space.plan.columns) if column.part is None]
-    profile = [
-        [table.space.plan.columns[i].name, *(_number(table.raw[one.labels == j, i]) for j in range(one.k)),
-         _number(table.raw[:, i])]
-        for i in columns
-    ]  # fmt: skip
+    profile = [_profile(table, i, one) for i, column in enumerate(table.space.plan.columns) if column.part is None]
     return [
         rows(head, body, right=[2, 3, 4, 5]),
         paragraph(
@@ -195,6 +192,15 @@ def _segments(table: CustomerTable, one: Measured, replayed: Mapping[str, Any]) 
         "<h3>Mean of each feature, in its own unit</h3>",
         rows(["feature", *(str(j) for j in range(one.k)), "everybody"], profile, right=range(1, one.k + 2)),
     ]
+
+
+def _profile(table: CustomerTable, i: int, one: Measured) -> list[str]:
+    """A feature's name and unit, its mean in each segment, and everybody's."""
+    column = table.space.plan.columns[i]
+    in_days = column.feature.aggregate in TIMES
+    values = table.raw[:, i] / DAY_SECONDS if in_days else table.raw[:, i]
+    means = [_number(values[one.labels == j]) for j in range(one.k)]
+    return [f"{column.name} (days)" if in_days else column.name, *means, _number(values)]
 
 
 def _share(row: Mapping[str, Any] | None) -> str:

@@ -92,9 +92,9 @@ def _placed(values: Sequence[float]) -> list[float]:
 def _because(position: int, one: Measured, misses: tuple[str, ...], places: dict[str, float]) -> str:
     mean = sum(places.values()) / len(places)
     best, worst = min(places, key=lambda name: places[name]), max(places, key=lambda name: places[name])
-    held = "it holds everything that was called good" if not misses else f"it misses: {'; '.join(misses)}"
+    held = "they hold everything that was called good" if not misses else f"they miss: {'; '.join(misses)}"
     place = f"mean place {mean:.1f} in {len(places)} measures (best in {best}, worst in {worst})"
-    return f"{one.k} segments come {position + 1}.: {held}; {place}."
+    return f"Place {position + 1}, {one.k} segments: {held}; {place}."
 
 
 def verdict(measures: Measures) -> str | None:
