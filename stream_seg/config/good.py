@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias, cast
 from pydantic import BeforeValidator, Field
 
 from stream_seg.config.problems import Tell, choose
-from stream_seg.config.scalars import Kind, share
+from stream_seg.config.scalars import Kind, between, share
 from stream_seg.config.section import Section, Words
 from stream_seg.core.definition import Feature
 
@@ -25,6 +25,9 @@ Share = Annotated[float, BeforeValidator(share()), Kind("share")]
 class GoodSection(Section):
     """When a segmentation is good enough for the business. `stream-seg choose` ranks numbers of segments by it."""
 
+    segments: Annotated[tuple[int, int], BeforeValidator(between(2, 64)), Kind("[whole number, whole number]")] = Field(
+        default=(2, 64), description="from how many to how many groups of customers can be served differently"
+    )
     min_share: Share = Field(
         default=0.03, description="the smallest segment holds at least this share of the customers"
     )
@@ -46,6 +49,7 @@ class GoodSection(Section):
 class Good:
     """The same, checked. Shares are between 0 and 1."""
 
+    segments: tuple[int, int]
     min_share: float
     max_monthly_moves: float
     min_stability: float
@@ -54,7 +58,13 @@ class Good:
 
 def good_of(section: GoodSection) -> Good:
     """What a file says of good."""
-    return Good(section.min_share, section.max_monthly_moves, section.min_stability, tuple(section.must_separate))
+    return Good(
+        section.segments,
+        section.min_share,
+        section.max_monthly_moves,
+        section.min_stability,
+        tuple(section.must_separate),
+    )
 
 
 def check_good(section: GoodSection, features: Sequence[Feature], tell: Tell) -> None:

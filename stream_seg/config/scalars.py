@@ -157,6 +157,20 @@ def share(least: float = 0.0, most: float = 1.0) -> Callable[[Any], float]:
     return validate
 
 
+def between(least: int, most: int) -> Callable[[Any], tuple[int, int]]:
+    """A validator of a range of whole numbers: ``[3, 8]``, both included."""
+
+    def validate(value: Any) -> tuple[int, int]:
+        if not isinstance(value, list | tuple) or len(value) != 2:
+            raise wrong(f"expected two whole numbers, got {shown(value)}, write [{least}, {most}]")
+        low, high = (whole(least, most)(one) for one in value)
+        if low > high:
+            raise wrong(f"[{low}, {high}] holds no number, put the smaller one first")
+        return low, high
+
+    return validate
+
+
 def flag(value: Any) -> bool:
     """``true`` or ``false``."""
     if isinstance(value, FromEnvironment) and value in ("true", "false"):

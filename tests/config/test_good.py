@@ -46,9 +46,9 @@ def a_model(path: Path, **changes: object) -> ModelVersion:
 
 
 def test_what_is_good_is_read_with_its_defaults(path: Path) -> None:
-    path.write_text(HEAD + "good: {min_share: 5%, must_separate: [items]}\n")
+    path.write_text(HEAD + "good: {segments: [3, 64], min_share: 5%, must_separate: [items]}\n")
     found = load(path, {})
-    assert found.good == Good(0.05, 1.0, 0.7, ("items",))
+    assert found.good == Good((3, 64), 0.05, 1.0, 0.7, ("items",))
     assert found.question == "Who needs what?"
     assert found.bases == {"orders": "behavioural", "plan": "demographic", "items": "behavioural"}
 
@@ -57,8 +57,10 @@ def test_what_is_good_is_read_with_its_defaults(path: Path) -> None:
     ("text", "problem"),
     [
         ("good: {min_share: 3}", "7:19: good.min_share: `3` is out of range, use 0% to 100%"),
+        ("good: {segments: 3}", "7:18: good.segments: expected two whole numbers, got `3`, write [2, 64]"),
+        ("good: {segments: [8, 3]}", "7:18: good.segments: [8, 3] holds no number, put the smaller one first"),
         ("good: {min_share: much}", "7:19: good.min_share: `much` is not a share, write 3% or 0.03"),
-        ("good: {min_share: 3 %, moves: 1}", "7:24: good.moves: is not a key here, use one of: min_share"),
+        ("good: {min_share: 3 %, moves: 1}", "7:24: good.moves: is not a key here, use one of: segments, min_share"),
         (
             "good: {must_separate: [items, itmes]}",
             "7:31: good.must_separate[1]: `itmes` is no feature with a number, did you mean `items`",

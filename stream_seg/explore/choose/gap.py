@@ -14,6 +14,7 @@ import numpy as np
 
 from stream_seg.core.kmeans import fit
 from stream_seg.core.model import Float64
+from stream_seg.explore.threads import side_by_side
 
 REFERENCES = 20
 RESTARTS = 10  # of a reference fit: a worse fit there than of the customers would make a gap of nothing
@@ -59,16 +60,19 @@ def gap_of(
     low, high = turned.min(axis=0), turned.max(axis=0)
     draw = np.random.default_rng(seed)
     logs = np.empty((references, most))
-    for b in range(references):
-        cloud = np.ascontiguousarray(draw.uniform(low, high, turned.shape) @ axes)
-        for k in range(1, most + 1):
-            logs[b, k - 1] = _log(_inertia(cloud, k, seed + b))
+    clouds = (np.ascontiguousarray(draw.uniform(low, high, turned.shape) @ axes) for _ in range(references))
+    for b, own_logs in enumerate(side_by_side(lambda one: _logs(one[1], most, seed + one[0]), enumerate(clouds))):
+        logs[b] = own_logs
         told(b + 1, references)
     own = tuple(_log(inertia) for inertia in inertias)
     mean, spread = logs.mean(axis=0), logs.std(axis=0)
     errors = spread * (1.0 + 1.0 / references) ** 0.5
     gaps = tuple(float(e) - o for e, o in zip(mean, own, strict=True))
     return Gap(own, tuple(map(float, mean)), gaps, tuple(map(float, errors)))
+
+
+def _logs(cloud: Float64, most: int, seed: int) -> list[float]:
+    return [_log(_inertia(cloud, k, seed)) for k in range(1, most + 1)]
 
 
 def _inertia(z: Float64, k: int, seed: int) -> float:

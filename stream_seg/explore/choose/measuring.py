@@ -17,6 +17,7 @@ from stream_seg.explore.choose.gap import Gap, gap_of
 from stream_seg.explore.choose.moving import Flips, learner_flips, monthly_moves
 from stream_seg.explore.choose.stability import Stability, between_months, bootstrap
 from stream_seg.explore.table import CustomerTable
+from stream_seg.explore.threads import side_by_side
 from stream_seg.pipeline.daily import Day
 
 Tell = Callable[[str, int, int], None]
@@ -112,9 +113,10 @@ def measure(
                 flips=None,
             )
         )
-    for n, one in enumerate(found):
-        rules = learning_of(learning, one.k)
-        found[n] = one._replace(flips=learner_flips(days, table.space, table.limits, rules))
+    seen = [table.limits.clip(table.space.seen(day.raw)) for day in days]
+    lived = side_by_side(lambda one: learner_flips(days, seen, learning_of(learning, one.k)), found)
+    for n, flips in enumerate(lived):
+        found[n] = found[n]._replace(flips=flips)
         tell(MOVING, n + 1, len(found))
     return Measures(tuple(found), gap)
 

@@ -14,7 +14,6 @@ from stream_seg.core.evaluation import settled
 from stream_seg.core.keyed import Fitted
 from stream_seg.core.kmeans import assign
 from stream_seg.core.model import Float64, Int64, ModelArrays
-from stream_seg.core.operation import Limits
 from stream_seg.pipeline.daily import Day, Space
 from stream_seg.pipeline.training import worth_publishing
 
@@ -67,12 +66,11 @@ class Flips(NamedTuple):
     versions: int
 
 
-def learner_flips(days: Sequence[Day], space: Space, limits: Limits, rules: Learning) -> Flips | None:
+def learner_flips(days: Sequence[Day], x: Sequence[Float64], rules: Learning) -> Flips | None:
     """The live learner over these days, by its own rules of refits and of publishing; every version is approved.
 
-    None: there are too few customers on the first day.
+    x: of each day, (customers, columns) as a learner gets them. None: there are too few on the first day.
     """
-    x = [limits.clip(space.seen(day.raw)) for day in days]
     if not days or len(np.unique(x[0], axis=0)) <= rules.k:
         return None
     learning = learner(x[0].shape[1], rules)

@@ -48,7 +48,9 @@ def choice_page(
 
 
 def _choice(good: Good, ranking: Sequence[Ranked], chosen: Ranked, findings: Sequence[str]) -> list[str]:
+    fewest, most = good.segments
     wanted = [
+        f"{fewest} to {most} segments can be served",
         f"the smallest segment holds at least {good.min_share:.0%} of the customers",
         f"other draws of the customers agree by at least {good.min_stability:.2f}",
     ]
@@ -56,8 +58,7 @@ def _choice(good: Good, ranking: Sequence[Ranked], chosen: Ranked, findings: Seq
         wanted.append(f"at most {good.max_monthly_moves:.0%} of the customers move in a month")
     wanted += [f"the segments differ in {name}" for name in good.must_separate]
     head = [
-        "segments", "misses of good", "mean place", "smallest", "silhouette", "gap", "other draws", "other months",
-        "named by words", "move in a month",
+        "segments", "misses", "mean place", "smallest", "silhouette", "gap", "draws", "months", "names", "moves",
     ]  # fmt: skip
     body = [_row(one, one is chosen) for one in ranking]
     return [

@@ -35,6 +35,11 @@ class Ranked(NamedTuple):
 def misses_of(one: Measured, good: Good) -> tuple[str, ...]:
     """What a number of segments misses of what is good."""
     found = []
+    fewest, most = good.segments
+    if one.k < fewest:
+        found.append(f"there are fewer of them than the {fewest} that can be served")
+    if one.k > most:
+        found.append(f"there are more of them than the {most} that can be served")
     least = min(one.shares)
     if least < good.min_share:
         found.append(f"the smallest segment holds {least:.2%} of the customers, less than {good.min_share:.0%}")

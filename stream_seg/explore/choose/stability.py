@@ -16,6 +16,7 @@ import numpy as np
 from stream_seg.core.evaluation import adjusted_rand
 from stream_seg.core.kmeans import assign, fit
 from stream_seg.core.model import Float64, Int64
+from stream_seg.explore.threads import side_by_side
 
 DRAWS = 20
 RESTARTS = 5
@@ -31,12 +32,14 @@ class Stability(NamedTuple):
 def bootstrap(z: Float64, labels: Int64, k: int, seed: int, draws: int = DRAWS) -> Stability:
     """How far the labels of z (customers, columns) are found again by other draws of the customers."""
     draw = np.random.default_rng(seed)
-    agreements, alike = [], np.zeros((draws, k))
-    for b in range(draws):
-        chosen = z[draw.integers(0, len(z), len(z))]
-        again, _ = assign(z, fit(np.ascontiguousarray(chosen), k, seed + b, restarts=RESTARTS)[0])
-        agreements.append(adjusted_rand(labels, again))
-        alike[b] = jaccard(labels, again, k).max(axis=1)
+    drawn = [draw.integers(0, len(z), len(z)) for _ in range(draws)]
+
+    def again(b: int) -> tuple[float, Float64]:
+        found, _ = assign(z, fit(np.ascontiguousarray(z[drawn[b]]), k, seed + b, restarts=RESTARTS)[0])
+        return adjusted_rand(labels, found), jaccard(labels, found, k).max(axis=1)
+
+    found = list(side_by_side(again, range(draws)))
+    agreements, alike = [one[0] for one in found], np.array([one[1] for one in found])
     return Stability(float(np.mean(agreements)), tuple(map(float, alike.mean(axis=0))))
 
 

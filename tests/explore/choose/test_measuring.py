@@ -13,7 +13,7 @@ from stream_seg.explore.choose.measuring import Measured, Measures, explained
 from stream_seg.explore.choose.ranking import elbow, rank, verdict
 from stream_seg.explore.choose.stability import Stability, between_months, bootstrap, jaccard
 
-LENIENT = Good(0.0, 1.0, 0.0, ())
+LENIENT = Good((2, 64), 0.0, 1.0, 0.0, ())
 
 
 def lumps(k: int, apart: float, each: int = 60, seed: int = 1) -> tuple[Float64, Float64]:
@@ -68,7 +68,7 @@ def measures(*each: Measured) -> Measures:
 
 
 def test_who_misses_what_was_called_good_comes_behind_whoever_does_not() -> None:
-    good = Good(0.3, 0.2, 0.7, ("spend",))
+    good = Good((2, 3), 0.3, 0.2, 0.7, ("spend",))
     each = measures(
         one_of(2, silhouette=0.1, separation={"spend": 0.2}),
         one_of(3, silhouette=0.9, separation={"spend": 0.01}),
@@ -78,6 +78,7 @@ def test_who_misses_what_was_called_good_comes_behind_whoever_does_not() -> None
     assert [one.measured.k for one in order] == [2, 3, 4]
     assert order[1].misses == ("it does not separate spend: 1.0% of its variance, less than 6%",)
     assert order[2].misses == (
+        "there are more of them than the 3 that can be served",
         "the smallest segment holds 25.00% of the customers, less than 30%",
         "50% of the customers move in a month, more than 20%",
         "other draws of the customers agree by 0.50, less than 0.70",
