@@ -97,7 +97,11 @@ def rendered(found: Mapping[str, Any]) -> str:
         (str(j), name, f"{share:.1%}")
         for j, (name, share) in enumerate(zip(chosen["names"], chosen["shares"], strict=True))
     ]
+    counts = found["events"]
+    unused = counts["events"] - counts["accepted"]
     return "\n".join([
+        f"{counts['accepted']:,} of {counts['events']:,} events counted"
+        + (f"; {unused:,} did not: `stream-seg replay` says why" if unused else ""),
         f"{found['customers']:,} customers; gap statistic says {found['gap_best']}, the elbow {found['elbow']}", "",
         table([head, *lines], right=range(7)), "",
         f"Chosen: {found['chosen']}. {chosen['because']}", "",
