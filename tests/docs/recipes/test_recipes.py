@@ -1,0 +1,72 @@
+"""docs/recipes: each page loads as it stands; its features, its example and its sentences are those of real data."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.docs.pages import text_of
+from tests.docs.recipes import of_households, of_orders
+from tests.docs.recipes.case import Between, Case
+from tests.docs.recipes.example import segments, shown
+from tests.docs.recipes.page import FOLDER, RECIPES, recipe
+
+CASES: dict[str, Case] = {**of_orders.CASES, **of_households.CASES}
+SECTIONS = ["What your events need", "Features", "What the numbers mean", "Traps", "On real data"]
+every_recipe = pytest.mark.parametrize("name", CASES)
+
+
+def test_every_page_is_a_recipe_that_is_tried_and_every_recipe_has_a_page() -> None:
+    pages = {page.stem for page in FOLDER.glob("*.md")} - {"README"}
+    assert pages == RECIPES.keys() == CASES.keys()
+
+
+def test_the_table_of_recipes_has_each_with_its_question_its_aggregates_and_its_data() -> None:
+    told = {"The Complete Journey": "completejourney", "CDNOW": "cdnow", "clickstream": "clickstream"}
+    rows = re.findall(
+        r"^\| \[(.*?)\]\((.*?)\.md\) \| (.*?) \| (.*?) \| (.*?) \|$", text_of(FOLDER / "README.md"), re.MULTILINE
+    )
+    assert [name for _, name, *_ in rows] == list(RECIPES)
+    for title, name, question, aggregates, data in rows:
+        page = recipe(name)
+        assert page.text.lower().startswith(f"# {title}\n")
+        assert page.text.split("*")[1].startswith(question.removesuffix("?"))
+        assert set(re.findall(r"`(\w+)`", aggregates)) == {feature.aggregate for feature in page.definition.features}
+        assert told[data] == RECIPES[name]
+
+
+@every_recipe
+def test_a_page_has_its_sections_and_says_what_high_and_low_mean(name: str) -> None:
+    page = recipe(name)
+    assert re.findall(r"^## (.*)$", page.text, re.MULTILINE) == SECTIONS
+    deciding = [feature for feature in page.definition.features if feature.role == "feature"]
+    assert deciding
+    assert [feature.name for feature in deciding if feature.words is None and feature.encode is None] == []
+    assert page.yaml.count("# basis: ") == len(deciding)
+
+
+@every_recipe
+def test_its_features_say_of_every_customer_what_the_raw_rows_say(name: str) -> None:
+    page, by_hand = recipe(name), CASES[name].by_hand
+    found = {column.name: page.features.of(column.name) for column in page.features.columns}
+    seen = set()
+    for customer in page.data.customers:
+        for column, value in by_hand(page.data, customer).items():
+            said = found[column][customer]
+            seen.add(column)
+            if isinstance(value, Between):
+                assert value.low - 1e-6 <= said <= value.high * (1 + 1e-9) + 1e-6, (customer, column)
+            else:
+                assert said == pytest.approx(value, rel=1e-9, abs=1e-9), (customer, column)
+    hashed = {column.name for column in page.features.columns if column.feature.encode == "hashed"}
+    assert seen == found.keys() - hashed
+
+
+@every_recipe
+def test_the_example_on_the_page_is_what_comes_out(name: str) -> None:
+    page, case = recipe(name), CASES[name]
+    found = segments(page.features, case.k, case.later(page.data))
+    assert shown(found, case.shown, case.said) == page.example
+    text = " ".join(page.text.split())
+    assert [sentence for sentence in case.says(found) if sentence not in text] == []
