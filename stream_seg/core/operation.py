@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -10,6 +11,7 @@ from stream_seg.core.clustering import learner
 from stream_seg.core.definition import Learning
 from stream_seg.core.keyed import Fitted
 from stream_seg.core.model import Float64
+from stream_seg.core.plan import Column
 
 Ask: TypeAlias = Literal["begin", "learn", "refit"]
 
@@ -26,6 +28,15 @@ class Limits(NamedTuple):
 
 
 UNLIMITED = Limits((), ())
+
+
+def limits_of(columns: Sequence[Column], x: Float64) -> Limits:
+    """The quantile limits that the features of these columns ask for, from x (rows, columns) before clipping."""
+    asked = [column.feature.quantile_clip for column in columns]
+    if not any(asked) or not len(x):
+        return UNLIMITED
+    bounds = [np.quantile(x[:, f], q) if q else (-np.inf, np.inf) for f, q in enumerate(asked)]
+    return Limits(tuple(float(low) for low, _ in bounds), tuple(float(high) for _, high in bounds))
 
 
 class Operation(NamedTuple):

@@ -54,6 +54,14 @@ class Day:
         hashes, silence = self.hashes[chosen], self.silence[chosen]
         return Day(self.through, hashes, silence, self.raw[chosen], self.records[chosen])
 
+    def of_smallest(self, count: int) -> Day:
+        """The customers with so many smallest hashes alone: whoever is among them stays so from day to day."""
+        if count >= len(self.hashes):
+            return self
+        chosen = np.zeros(len(self.hashes), np.bool_)
+        chosen[np.argsort(self.hashes.astype(np.uint64))[:count]] = True
+        return self.where(chosen)
+
     def smallest(self, count: int) -> Int64:
         """The records of the customers with so many smallest hashes, in their order: all that LEARN's table keeps."""
         if count >= len(self.hashes):

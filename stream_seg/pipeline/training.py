@@ -13,7 +13,7 @@ from stream_seg.core.engine import Engine
 from stream_seg.core.keyed import Fitted, inertia
 from stream_seg.core.measures import transform
 from stream_seg.core.model import Float64, InForce, Int64, ModelArrays, ModelVersion, model_arrays
-from stream_seg.core.operation import UNLIMITED, Limits, Operation
+from stream_seg.core.operation import UNLIMITED, Limits, Operation, limits_of
 from stream_seg.core.plan import Column
 from stream_seg.core.scaling import Scaler
 from stream_seg.pipeline.learn_state import TierState
@@ -193,11 +193,9 @@ class Training:
 
     def _find_clips(self, x: Float64) -> None:
         """Learns the quantile limits that features ask for, from x before clipping."""
-        asked = [column.feature.quantile_clip for column in self.columns_used]
-        if any(asked):
-            bounds = [np.quantile(x[:, f], q) if q else (-np.inf, np.inf) for f, q in enumerate(asked)]
-            self.state.low = [float(low) for low, _ in bounds]
-            self.state.high = [float(high) for _, high in bounds]
+        limits = limits_of(self.columns_used, x)
+        if limits.low:
+            self.state.low, self.state.high = list(limits.low), list(limits.high)
 
 
 def fitted_of(model: ModelVersion) -> Fitted:

@@ -1,0 +1,130 @@
+"""From stored events to what is explored: the table of all customers, and their days and months before it.
+
+One pass of the live feature code over the input; nothing depends on a clock, the same input gives the same study.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from stream_seg.adapters.files import Batch, in_order, read
+from stream_seg.adapters.memory.sampling import Sampling, daily
+from stream_seg.config import Config
+from stream_seg.core.activation import Activation
+from stream_seg.core.definition import DAY
+from stream_seg.errors import Stop
+from stream_seg.explore.table import CustomerTable
+from stream_seg.pipeline.daily import Day, Space
+from stream_seg.pipeline.training import KEPT_FOR
+
+Form: TypeAlias = Literal["csv", "parquet", "ndjson"]
+Tell: TypeAlias = Callable[[str, int, "int | None"], None]
+READING, FOLDING = "reading", "computing features"
+MONTH = 30  # days
+LATELY = 4 * MONTH  # days before the end that are kept one by one
+NEVER = 36_500 * DAY  # samples are not needed: everybody is looked at directly
+MEMBERS = 5_000  # customers whose days are kept: those with the smallest hashes, as a learner's table
+
+
+class Counts(NamedTuple):
+    """events: read, accepted: counted in features; the others are dead letters, late or duplicates."""
+
+    events: int
+    accepted: int
+    rejected: int
+    late: int
+    duplicates: int
+    first: int  # ms, of the earliest event
+    last: int  # ms, of the latest
+
+
+class Study(NamedTuple):
+    """What there is to explore.
+
+    table   everybody at the end
+    days    the ends of the last 120 days and that before them, oldest first, of `MEMBERS` customers
+    months  every 30th day, oldest first, the last one included, of the same customers
+    """
+
+    table: CustomerTable
+    days: Sequence[Day]
+    months: Sequence[Day]
+    activation: Activation
+    counts: Counts
+
+
+def study(config: Config, inputs: Sequence[str], *, form: Form | None, end: int | None, tell: Tell) -> Study:
+    """Folds stored events up to `end` (ms, not included; None: all) into a study.
+
+    Tiers are left out: everybody is looked at together. Raises `Stop` where nobody is left to look at.
+    """
+    activation = daily(config.definition, every=NEVER)
+    sampling = Sampling(activation)
+    source = _Usable(read([Path(name) for name in inputs], config.definition.input.mapping, form=form), end, tell)
+    days, months = list[Day](), list[Day]()
+    through = 0
+    for boundary in sampling.boundaries(in_order(source.batches())):
+        through = boundary
+        left = source.last // DAY + 1 - boundary // DAY  # all is read before anything is in order
+        if left <= LATELY or left % MONTH == 0:
+            day = _day(sampling, boundary)
+            if left <= LATELY:
+                days.append(day)
+            if left % MONTH == 0:
+                months.append(day)
+        tell(FOLDING, boundary // DAY - source.first // DAY, source.last // DAY - source.first // DAY + 1)
+    if not through:
+        raise Stop(f"{', '.join(inputs)}: no usable event{' before the end that was asked for' if end else ''}")
+    instant = through if end is None else max(end, source.last + 1)
+    everybody = sampling.census(instant)
+    if not everybody.customers:
+        raise Stop(f"{', '.join(inputs)}: nobody is left at the end: every customer was forgotten")
+    order = np.argsort(np.array(everybody.customers))
+    table = CustomerTable(
+        instant, tuple(everybody.customers[i].decode() for i in order.tolist()), everybody.raw[order],
+        everybody.silence[order], Space(activation),
+    )  # fmt: skip
+    state = sampling.state
+    counts = Counts(
+        source.read, state.accepted, source.rejected + state.rejected, state.late, state.duplicates, source.first,
+        source.last,
+    )  # fmt: skip
+    return Study(table, days, months, activation, counts)
+
+
+def _day(sampling: Sampling, boundary: int) -> Day:
+    """The members at the end of a day, without those who were silent for so long that no learner looks at them."""
+    here = sampling.census(boundary, MEMBERS)
+    order = np.argsort(here.hashes, kind="stable")
+    order = order[here.silence[order] < KEPT_FOR]
+    return Day(boundary, here.hashes[order], here.silence[order], here.raw[order], order)
+
+
+class _Usable:
+    """Batches without what is no event or is not wanted, and how many there were of either."""
+
+    def __init__(self, given: Iterator[Batch], end: int | None, tell: Tell) -> None:
+        self._given = given
+        self._end = end
+        self._tell = tell
+        self.read = self.rejected = 0
+        self.first, self.last = 2**62, 0
+
+    def batches(self) -> Iterator[Batch]:
+        for batch in self._given:
+            self.read += len(batch)
+            self.rejected += len(batch.rejected)
+            self._tell(READING, self.read, None)
+            wanted = np.ones(len(batch), np.bool_)
+            wanted[list(batch.rejected)] = False
+            if self._end is not None:
+                wanted &= batch.times < self._end
+            if wanted.any():
+                usable = batch if wanted.all() else batch.take(np.flatnonzero(wanted).astype(np.int64))
+                self.first = min(self.first, int(usable.times.min()))
+                self.last = max(self.last, int(usable.times.max()))
+                yield usable

@@ -1,0 +1,122 @@
+"""The RUN folder: what went in, what came out. Written whole or not at all.
+
+``run.json`` says how to make it again: the command and its options, the version of this package and of the libraries
+under it, the seed, and each input with its size and SHA-256. Nothing in the folder depends on a clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shutil
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+import orjson
+
+from stream_seg.errors import Stop
+
+MANIFEST = "run.json"
+CONFIG = "config.yaml"  # the configuration as it was given
+LIBRARIES = ("numba", "numpy", "scikit-learn", "scipy", "river", "matplotlib", "opentsne", "hdbscan", "duckdb")
+
+
+class Input(msgspec.Struct, frozen=True):
+    """A file that went in."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """How to make a run again."""
+
+    command: str
+    options: dict[str, Any]
+    inputs: tuple[Input, ...]
+    seed: int
+    made_with: dict[str, str]
+
+
+def manifest(command: str, inputs: Sequence[str], options: Mapping[str, Any], seed: int) -> Manifest:
+    """The manifest of a run that begins now. Reads every input once, for its SHA-256."""
+    return Manifest(
+        command=command,
+        options=dict(options),
+        inputs=tuple(_input(Path(one)) for one in inputs),
+        seed=seed,
+        made_with={
+            "stream_seg": version("stream_seg"),
+            **{name: version(name) for name in LIBRARIES},
+            "python": platform.python_version(),
+            "processor": platform.machine(),
+        },
+    )
+
+
+def _input(path: Path) -> Input:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Input(str(path), path.stat().st_size, digest)
+
+
+def recorded(folder: Path) -> Manifest:
+    """The manifest of a run that was made. Raises `Stop` where the folder is none, or an input is another one now."""
+    try:
+        found = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+    except FileNotFoundError:
+        raise Stop(f"{folder} is not the folder of a run: there is no {MANIFEST} in it") from None
+    except msgspec.DecodeError as error:
+        raise Stop(f"{folder / MANIFEST} cannot be read: {error}") from error
+    for one in found.inputs:
+        if not Path(one.path).is_file():
+            raise Stop(f"{one.path}, which {folder} was made from, is not there any more; bring it back")
+        if _input(Path(one.path)) != one:
+            raise Stop(f"{one.path} is another file than the one that {folder} was made from; give it as a new INPUT")
+    return found
+
+
+class RunFolder:
+    """The folder being made: files are written into ``<folder>.part``, which takes its name when all went well.
+
+    Raises `Stop` where `folder` holds something that is no run.
+    """
+
+    def __init__(self, folder: Path, made: Manifest) -> None:
+        self.folder = folder
+        self.part = folder.with_name(folder.name + ".part")
+        self._made = made
+
+    def __enter__(self) -> Self:
+        if self.folder.exists() and any(self.folder.iterdir()) and not (self.folder / MANIFEST).is_file():
+            raise Stop(f"{self.folder} holds other things; name a new folder, or one of an earlier run")
+        try:
+            shutil.rmtree(self.part, ignore_errors=True)
+            self.part.mkdir(parents=True)
+        except OSError as error:
+            raise Stop(f"{self.folder}: cannot be written: {error.strerror}") from error
+        self.write(MANIFEST, orjson.dumps(msgspec.to_builtins(self._made), option=orjson.OPT_INDENT_2))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            shutil.rmtree(self.part, ignore_errors=True)
+            return
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
+        self.part.rename(self.folder)
+
+    def write(self, name: str, content: bytes | str) -> None:
+        """One file of the run."""
+        (self.part / name).write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def written(self) -> list[str]:
+        """Everything in it, as it will be called."""
+        return [str(self.folder / path.relative_to(self.part)) for path in sorted(self.part.rglob("*"))]
