@@ -1,4 +1,4 @@
-"""The features of recipes, as LABEL computes them: a data set replayed up to an instant, every customer read there."""
+"""The features of recipes, as LABEL computes them: a data set folded up to an instant, every customer read there."""
 
 from __future__ import annotations
 
@@ -9,20 +9,16 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from stream_seg.adapters.memory.replay import Replay
+from stream_seg.adapters.memory.sampling import Sampling, daily
+from stream_seg.bootstrap.exploring import NEVER
 from stream_seg.config import load
-from stream_seg.core.activation import Activation
-from stream_seg.core.definition import Definition, feature_set_version
-from stream_seg.core.engine import Engine, compile_engine
-from stream_seg.core.measures import read_columns
+from stream_seg.core.definition import Definition
 from stream_seg.core.model import Float64, Int64
 from stream_seg.core.plan import Column
-from stream_seg.pipeline.residents import Residents
-from stream_seg.ports import Slot
-from tests.docs.recipes.rows import DAY, DataSet, Row
+from stream_seg.pipeline.daily import Space
+from tests.docs.recipes.rows import DataSet, Row
 
 CHUNK = 8_192
-NOBODY = 1_000_000  # customers before a first model: no model here
 
 
 @dataclass(frozen=True)
@@ -46,9 +42,7 @@ def definition_of(features: str, of: DataSet) -> Definition:
     offset = f"{sign}{abs(of.utc_offset) // 60:02}:{abs(of.utc_offset) % 60:02}"
     rest = (
         "input: {clock: event}\n"
-        f'time: {{utc_offset: "{offset}", lateness: 1d, evaluate_every: 12h, learn_every: {of.learn_every}d, '
-        "forget_after: 800d}\n"
-        f"segments: {{warm_start: {NOBODY}, table: {NOBODY}}}\n"
+        f'time: {{utc_offset: "{offset}", lateness: 1d, evaluate_every: 12h, forget_after: 800d}}\n'
     )
     with TemporaryDirectory() as folder:
         file = Path(folder) / "segmentation.yaml"
@@ -57,17 +51,17 @@ def definition_of(features: str, of: DataSet) -> Definition:
 
 
 def folded(definition: Definition, of: DataSet) -> Features:
-    """Replays the data set under a definition."""
-    activation = Activation(
-        number=1, definition=definition, feature_set_version=feature_set_version(definition), who="test", at=0,
-        why="recipes",
-    )  # fmt: skip
-    replay = Replay()
-    replay.start(activation)
-    replay.run(_chunks([row for row in of.rows if row.time < of.at]), definition.learn_every)
-    (labeller,) = replay.labels
-    assert (labeller.memory.state.rejected, labeller.memory.state.late, labeller.memory.state.duplicates) == (0, 0, 0)
-    return _read(compile_engine([activation]), replay, of)
+    """Lets LABEL fold the data set up to its instant, and looks at everybody there."""
+    activation = daily(definition, every=NEVER)
+    sampling = Sampling(activation)
+    for _ in sampling.boundaries(_chunks([row for row in of.rows if row.time < of.at])):
+        pass
+    assert (sampling.state.rejected, sampling.state.late, sampling.state.duplicates) == (0, 0, 0)
+    found = sampling.census(of.at)
+    order = np.argsort(np.array([customer.decode() for customer in found.customers]))
+    assert [found.customers[i].decode() for i in order.tolist()] == of.customers
+    space = Space(activation)
+    return Features(of.customers, space.plan.columns, found.raw[order], space.transformed(found.raw[order]))
 
 
 @dataclass(frozen=True)
@@ -83,23 +77,3 @@ def _chunks(rows: list[Row]) -> Iterator[_Chunk]:
         keys: list[bytes | None] = [row.customer.encode() for row in part]
         values = [row.json(number) for number, row in enumerate(part, start)]
         yield _Chunk(keys, values, np.array([row.time for row in part], np.int64))
-
-
-def _read(engine: Engine, replay: Replay, of: DataSet) -> Features:
-    ids = [customer.encode() for customer in of.customers]
-    residents = Residents(engine, {}, len(ids))
-    residents.begin(ids)
-    assert not len(residents.admit(ids, replay.slots.records(Slot("label", 0), ids)))
-    raw = np.empty((len(ids), len(engine.plan.columns)))
-    x = np.empty_like(raw)
-    for i, slot in enumerate(residents.rows(ids).tolist()):
-        read_columns(
-            engine.plan.arrays, residents.people.words, residents.people.floats, slot, of.at, residents.work
-        )  # fmt: skip
-        raw[i], x[i] = residents.work.raw, residents.work.x
-    return Features(of.customers, engine.plan.columns, raw, x)
-
-
-def day(ms: float) -> float:
-    """Days, of ms."""
-    return ms / DAY

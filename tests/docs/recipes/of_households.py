@@ -7,10 +7,21 @@ from math import log
 
 from tests.docs.recipes.case import Between, Case, Values, led, quotient, since
 from tests.docs.recipes.example import Segment, days, percent, plain, two, whole
+from tests.docs.recipes.page import recipe
 from tests.docs.recipes.rows import DAY, DataSet, Row, matching, total
 
 FRESH = {"PRODUCE", "MEAT", "SEAFOOD", "DELI", "SALAD BAR", "FLORAL"}
 HOUSEHOLD = {"DRUG GM", "COSMETICS", "NUTRITION"}
+PARTS = {"fresh": FRESH, "household": HOUSEHOLD, "pantry": {"GROCERY"}}
+TASTES = {
+    "produce": {"PRODUCE"},
+    "meat": {"MEAT", "MEAT-PCKGD"},
+    "deli": {"DELI", "SALAD BAR", "PASTRY"},
+    "drinks": {"SOFT DRINKS", "ISOTONIC DRINKS", "BEERS/ALES"},
+    "snacks": {"BAG SNACKS", "CANDY - CHECKLANE", "CANDY - PACKAGED", "COOKIES/CONES"},
+    "frozen": {"FRZN MEAT/MEAT DINNERS", "FROZEN PIZZA", "ICE CREAM/MILK/SHERBTS"},
+    "dairy": {"FLUID MILK PRODUCTS", "YOGURT", "CHEESE", "EGGS"},
+}
 AGES = ["19-24", "25-34", "35-44", "45-54", "55-64", "65+"]
 
 
@@ -34,6 +45,11 @@ def estimate(values: Iterable[object], registers: int = 64) -> Between:
     n = len(set(values))
     shared = (n + 1) // 3 + n * n // 64 if n > 1 else 0
     return Between(*(-registers * log(1.0 - hit / registers) for hit in (max(n - shared, min(n, 1)), n)))
+
+
+def in_departments(departments: set[str]) -> Callable[[Row], bool]:
+    """Whether a line is of one of them."""
+    return lambda row: row.properties["department"] in departments
 
 
 def spread(of: Segment, other: Segment, said: Callable[[float], str]) -> str:
@@ -67,6 +83,58 @@ def _discounts_say(found: list[Segment]) -> list[str]:
     return [f"at a discount later: {spread(most, least, percent)} of their lines"]
 
 
+# --- basket composition
+
+
+def _baskets(of: DataSet, customer: str) -> Values:
+    rows = of.within(customer, 84, 12)
+    orders, every = list(matching(rows, "Order Completed")), list(matching(rows, "Product Purchased"))
+    money = [total(every, "price", in_departments(part)) for part in PARTS.values()]
+    small = sum(order.properties["items"] <= 3 for order in orders)
+    return {
+        "orders_84d": len(orders),
+        "basket_size": quotient(total(orders, "items"), len(orders)),
+        "departments_a_basket": quotient(total(orders, "departments"), len(orders)),
+        "small_baskets_84d": small,
+        "small_share": quotient(small, len(orders)),
+        "departments_84d": estimate(row.properties["department"] for row in lines(rows)),
+        **{f"{name}_84d": amount for name, amount in zip(PARTS, money, strict=True)},
+        "variety": quotient(sum(money) ** 2, sum(amount**2 for amount in money)),
+    }
+
+
+def _baskets_say(found: list[Segment]) -> list[str]:
+    most, least = led(found)
+    return [f"{spread(most, least, whole)} for those who {least.name.replace(', ', ' and ')}"]
+
+
+# --- co-purchase affinity
+
+
+def _taste(of: DataSet, customer: str) -> Values:
+    counts = dict.fromkeys(TASTES, 0)
+    for row in matching(of.within(customer, 168, 12), "Product Purchased"):
+        for name, wanted in TASTES.items():
+            kind = "department" if name in ("produce", "meat", "deli") else "category"
+            counts[name] += row.properties[kind] in wanted
+    values: dict[str, float] = {f"buys_{name}": count for name, count in counts.items()}
+    bought = sum(counts.values())
+    for feature in recipe("co-purchase-affinity").definition.features:
+        if feature.weights:
+            weighed = sum(w * count for w, count in zip(feature.weights, counts.values(), strict=True))
+            values[feature.name] = quotient(weighed, bought)
+    return values
+
+
+def _produce(row: Row) -> bool:
+    return bool(row.properties["department"] == "PRODUCE")
+
+
+def _taste_says(found: list[Segment]) -> list[str]:
+    most, least = led(found)
+    return [f"Produce is {spread(most, least, percent)} of what they buy later"]
+
+
 # --- category mix
 
 
@@ -75,7 +143,7 @@ def _mix(of: DataSet, customer: str) -> Values:
     spend = total(every, "price")
     found = {"spend_84d": spend}
     for name, departments in (("fresh", FRESH), ("household", HOUSEHOLD), ("fuel", {"FUEL"})):
-        money = total(every, "price", lambda row, d=departments: row.properties["department"] in d)  # type: ignore[misc]  # bound now
+        money = total(every, "price", in_departments(departments))
         found |= {f"{name}_84d": money, f"{name}_share": quotient(money, spend)}
     return found
 
@@ -231,6 +299,13 @@ CASES = {
     "discount-sensitivity": Case(
         _discounts, 3, {"discounted_share": percent, "discount_depth": percent, "coupons_84d": plain},
         later_share(_discounted), percent, _discounts_say,
+    ),
+    "basket-composition": Case(
+        _baskets, 3, {"orders_84d": plain, "basket_size": plain, "departments_84d": plain, "variety": two},
+        _spent_later, whole, _baskets_say,
+    ),
+    "co-purchase-affinity": Case(
+        _taste, 3, {"affinity_1": two, "affinity_2": two}, later_share(_produce), percent, _taste_says
     ),
     "category-mix": Case(
         _mix, 4, {"fresh_share": percent, "household_share": percent, "fuel_share": percent, "spend_84d": whole},

@@ -23,5 +23,5 @@ def orders() -> DataSet:
     rows.sort(key=lambda row: row.time)
     return DataSet(
         "cdnow", "23,570 customers of CDNOW on 2017-12-28; `later` is the 182 days after",
-        rows, instant("2017-12-28"), instant("2018-06-28"), learn_every=56,
+        rows, instant("2017-12-28"), instant("2018-06-28"),
     )  # fmt: skip

@@ -21,9 +21,11 @@ FOLDER = ROOT / "docs/recipes"
 SETS: dict[str, Callable[[], DataSet]] = {"completejourney": households, "cdnow": orders}
 RECIPES = {
     "recency-frequency-monetary": "cdnow",
+    "basket-composition": "completejourney",
     "discount-sensitivity": "completejourney",
     "category-mix": "completejourney",
     "replenishment-cycle": "completejourney",
+    "co-purchase-affinity": "completejourney",
     "channel-preference": "completejourney",
     "responsiveness-to-messages": "completejourney",
     "age-bands": "completejourney",

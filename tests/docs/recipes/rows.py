@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -53,8 +53,6 @@ class DataSet:
     at: int
     until: int
     utc_offset: int = 0  # minutes
-    learn_every: int = 7  # days; `at` is a multiple of it
-    later: dict[str, str] = field(default_factory=dict)  # event -> property that is added up after `at`
 
     @cached_property
     def customers(self) -> list[str]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from statistics import fmean, pstdev
 
+import numpy as np
 import pytest
 
+from stream_seg.explore.affinity import fit, yaml_of
 from tests.docs.pages import text_of
 from tests.docs.recipes import of_households, of_orders
 from tests.docs.recipes.case import Between, Case
@@ -70,3 +73,16 @@ def test_the_example_on_the_page_is_what_comes_out(name: str) -> None:
     assert shown(found, case.shown, case.said) == page.example
     text = " ".join(page.text.split())
     assert [sentence for sentence in case.says(found) if sentence not in text] == []
+
+
+def test_the_projections_on_the_page_are_those_that_are_fitted_on_its_data() -> None:
+    page = recipe("co-purchase-affinity")
+    names = [feature.name for feature in page.definition.features if feature.name.startswith("buys_")]
+    counts = np.stack([list(page.features.of(name).values()) for name in names], axis=1)
+    fitted = fit(counts, names, 2, prefix="buys_")
+    assert yaml_of(fitted, "affinity", "2017-10-05") in page.yaml
+    explained = sum(one.explained for one in fitted.projections)
+    assert f"Two directions of six explain {100 * explained:.0f} %" in page.text
+    values = page.features.of("affinity_1").values()
+    bought = [value for value, count in zip(values, counts.sum(axis=1), strict=True) if count]
+    assert (fmean(bought), pstdev(bought)) == pytest.approx((0.0, 1.0), abs=1e-3)
