@@ -53,10 +53,12 @@ def shop(folder: Path, extra: str = SILENCE, customers: int = 60) -> tuple[str, 
 
 
 def test_weights_are_those_of_a_correspondence_analysis_in_which_each_customer_counts_the_same() -> None:
-    given = amounts(200)
-    found = fit(given, PARTS, 2)
+    saffron = np.arange(200) % 16 == 0  # rarer than what is weighed by its own mean
+    given = np.hstack([amounts(200), saffron[:, None]])
+    found = fit(given, (*PARTS, "saffron"), 2)
     shares = given / given.sum(axis=1, keepdims=True)
     unit = np.sqrt(np.maximum(shares.mean(axis=0), RARE))
+    assert shares[:, -1].mean() < RARE
     _, sizes, directions = np.linalg.svd((shares - shares.mean(axis=0)) / unit, full_matrices=False)
     for n, one in enumerate(found.projections):
         value = shares @ np.array(one.weights)
@@ -66,7 +68,7 @@ def test_weights_are_those_of_a_correspondence_analysis_in_which_each_customer_c
         assert abs(np.corrcoef(value, coordinate)[0, 1]) == pytest.approx(1.0, abs=1e-6)
         assert one.explained == pytest.approx(sizes[n] ** 2 / (sizes**2).sum())
         assert max(one.weights, key=abs) > 0
-    assert found.projections[0].explained > 0.5
+    assert found.projections[0].explained > 0.4
     assert {found.projections[0].high, found.projections[0].low} == {"buy more beer", "buy more cheese and wine"}
 
 

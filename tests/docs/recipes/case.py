@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from math import log
 from typing import NamedTuple
 
 from tests.docs.recipes.example import Segment
@@ -53,3 +54,15 @@ def quotient(a: float, b: float, empty: float = 0.0) -> float:
 def led(found: list[Segment]) -> tuple[Segment, Segment]:
     """The segments whose customers did most and least afterwards."""
     return max(found, key=lambda one: one.later), min(found, key=lambda one: one.later)
+
+
+def estimate(values: Iterable[object], registers: int = 64) -> Between:
+    """What linear counting may say of so many different values, of which some share a register."""
+    n = len(set(values))
+    shared = (n + 1) // 3 + n * n // 64 if n > 1 else 0
+    return Between(*(-registers * log(1.0 - hit / registers) for hit in (max(n - shared, min(n, 1)), n)))
+
+
+def spread(of: Segment, other: Segment, said: Callable[[float], str]) -> str:
+    """What two segments did afterwards."""
+    return f"{said(of.later)} against {said(other.later)}"

@@ -69,6 +69,10 @@ def percent(value: float) -> str:
     return f"{100 * value:.0f} %"
 
 
+def minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f}min"
+
+
 def days(seconds: float) -> str:
     return f"{seconds / 86_400:.0f}d"
 

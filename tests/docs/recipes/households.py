@@ -31,10 +31,7 @@ def households() -> DataSet:
     rows = [*lines, *_baskets(lines), *_campaigns(), *_redemptions(), *_identities(lines)]
     # Of one instant: who they are, then the lines, then the basket.
     rows.sort(key=lambda row: (row.time, row.customer, row.event != "identify", row.event == "Order Completed"))
-    return DataSet(
-        "completejourney", "825 households of The Complete Journey on 2017-10-05; `later` is the 84 days after",
-        rows, AT, UNTIL, utc_offset=-300,
-    )  # fmt: skip
+    return DataSet(rows, AT, UNTIL, utc_offset=-300)
 
 
 def _table(name: str, columns: list[str] | None = None) -> Any:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from math import log
 
-from tests.docs.recipes.case import Between, Case, Values, led, quotient, since
+from tests.docs.recipes.case import Between, Case, Values, estimate, led, quotient, since, spread
 from tests.docs.recipes.example import Segment, days, percent, plain, two, whole
 from tests.docs.recipes.page import recipe
 from tests.docs.recipes.rows import DAY, DataSet, Row, matching, total
@@ -40,21 +39,9 @@ def later_share(where: Callable[[Row], bool]) -> Callable[[DataSet], Mapping[str
     return lambda of: {customer: share(lines(rows), where) for customer, rows in of.afterwards.items()}
 
 
-def estimate(values: Iterable[object], registers: int = 64) -> Between:
-    """What linear counting may say of so many different values, of which some share a register."""
-    n = len(set(values))
-    shared = (n + 1) // 3 + n * n // 64 if n > 1 else 0
-    return Between(*(-registers * log(1.0 - hit / registers) for hit in (max(n - shared, min(n, 1)), n)))
-
-
 def in_departments(departments: set[str]) -> Callable[[Row], bool]:
     """Whether a line is of one of them."""
     return lambda row: row.properties["department"] in departments
-
-
-def spread(of: Segment, other: Segment, said: Callable[[float], str]) -> str:
-    """What two segments did afterwards."""
-    return f"{said(of.later)} against {said(other.later)}"
 
 
 # --- discount sensitivity

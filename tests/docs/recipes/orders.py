@@ -21,7 +21,4 @@ def orders() -> DataSet:
         time = instant(datetime.strptime(date, "%Y%m%d").strftime("%Y-%m-%d")) + MOVED + DAY // 2  # noqa: DTZ007  # a date
         rows.append(Row(customer, time, "Order Completed", {"discs": int(discs), "revenue": float(amount)}))
     rows.sort(key=lambda row: row.time)
-    return DataSet(
-        "cdnow", "23,570 customers of CDNOW on 2017-12-28; `later` is the 182 days after",
-        rows, instant("2017-12-28"), instant("2018-06-28"),
-    )  # fmt: skip
+    return DataSet(rows, instant("2017-12-28"), instant("2018-06-28"))

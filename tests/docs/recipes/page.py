@@ -12,13 +12,14 @@ import numpy as np
 
 from stream_seg.core.definition import Definition, Feature
 from tests.docs.pages import ROOT, text_of
+from tests.docs.recipes.clicks import clicks
 from tests.docs.recipes.folding import Features, definition_of, folded
 from tests.docs.recipes.households import households
 from tests.docs.recipes.orders import orders
 from tests.docs.recipes.rows import DataSet
 
 FOLDER = ROOT / "docs/recipes"
-SETS: dict[str, Callable[[], DataSet]] = {"completejourney": households, "cdnow": orders}
+SETS: dict[str, Callable[[], DataSet]] = {"completejourney": households, "cdnow": orders, "clickstream": clicks}
 RECIPES = {
     "recency-frequency-monetary": "cdnow",
     "basket-composition": "completejourney",
@@ -28,6 +29,12 @@ RECIPES = {
     "co-purchase-affinity": "completejourney",
     "channel-preference": "completejourney",
     "responsiveness-to-messages": "completejourney",
+    "returns": "clickstream",
+    "subscription-feature-diversity": "clickstream",
+    "onboarding-completion": "clickstream",
+    "session-timing": "clickstream",
+    "time-on-site": "clickstream",
+    "time-since-last-open": "clickstream",
     "age-bands": "completejourney",
     "location": "completejourney",
 }

@@ -47,8 +47,6 @@ def instant(day: str) -> int:
 class DataSet:
     """rows: in order of time; at: the features are as of here, what comes later is what customers did then (ms)."""
 
-    name: str
-    about: str
     rows: list[Row]
     at: int
     until: int
@@ -70,14 +68,18 @@ class DataSet:
         return _grouped(row for row in self.rows if self.at <= row.time < self.until)
 
     def within(self, customer: str, days: int, tiles: int = 8) -> list[Row]:
-        """What a customer did inside a window of whole tiles, the last of which holds `at`.
+        """What a customer did inside a window."""
+        begin = self.begin(customer, days, tiles)
+        return [row for row in self.of[customer] if row.time >= begin]
+
+    def begin(self, customer: str, days: int, tiles: int = 8) -> int:
+        """Where a window of whole tiles begins, the last of which holds `at`.
 
         docs/features.md: tiles of a customer begin at a phase of its own, from the hash of its id.
         """
         width = days * DAY // tiles
         shift = (customer_hash(customer.encode()) & 0xFFFFFFFF) * (width // 256) // 2**32 * 256
-        begin = ((self.at + shift) // width - tiles + 1) * width - shift
-        return [row for row in self.of[customer] if row.time >= begin]
+        return ((self.at + shift) // width - tiles + 1) * width - shift
 
 
 def _grouped(rows: Iterable[Row]) -> dict[str, list[Row]]:

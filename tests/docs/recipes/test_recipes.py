@@ -10,12 +10,12 @@ import pytest
 
 from stream_seg.explore.affinity import fit, yaml_of
 from tests.docs.pages import text_of
-from tests.docs.recipes import of_households, of_orders
+from tests.docs.recipes import of_clicks, of_households, of_orders
 from tests.docs.recipes.case import Between, Case
 from tests.docs.recipes.example import segments, shown
 from tests.docs.recipes.page import FOLDER, RECIPES, recipe
 
-CASES: dict[str, Case] = {**of_orders.CASES, **of_households.CASES}
+CASES: dict[str, Case] = {**of_orders.CASES, **of_households.CASES, **of_clicks.CASES}
 SECTIONS = ["What your events need", "Features", "What the numbers mean", "Traps", "On real data"]
 every_recipe = pytest.mark.parametrize("name", CASES)
 
