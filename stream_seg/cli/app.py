@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from stream_seg.cli import (
+    affinity,
     apply,
     backfill,
     choose,
@@ -77,9 +78,10 @@ for module in (
     apply,
     backfill,
     demo,
+    choose,
+    affinity,
     replay,
     quality,
-    choose,
     customer,
     segments,
     who,

@@ -20,13 +20,13 @@ from stream_seg.config.scalars import (
 )
 from stream_seg.config.section import Section, Words, in_range
 from stream_seg.config.settings import KafkaSettings, RedisSettings, RunSettings
-from stream_seg.config.transforms import Transforms, pair_of_names
+from stream_seg.config.transforms import Transforms, several_names, several_numbers
 from stream_seg.config.views import ViewSection
 from stream_seg.core.definition import DAY, MINUTE, SECOND
 
 AGGREGATES = (
     "count", "sum", "mean", "max", "min", "decayed_sum", "distinct_days", "distinct", "recency", "tenure",
-    "mean_gap", "sessions", "time_on_site", "latest", "ratio", "trend",
+    "mean_gap", "sessions", "time_on_site", "latest", "ratio", "trend", "projection", "diversity",
 )  # fmt: skip
 
 Name = Annotated[
@@ -80,9 +80,13 @@ class FeatureSection(Section):
     )
     half_life: FromOneSecond | None = Field(default=None, description="after this long an event counts half")
     gap: FromOneSecond | None = Field(default=None, description="this much silence ends a session")
-    of: Annotated[tuple[str, str], BeforeValidator(pair_of_names), Kind("[name, name]")] | None = Field(
+    of: Annotated[tuple[str, ...], BeforeValidator(several_names), Kind("[name, name, …]")] | None = Field(
         default=None,
-        description="two features declared earlier: `ratio` is a / b, `trend` compares their rates (short, long)",
+        description="features declared earlier: `ratio` is a / b, `trend` compares their rates (short, long); "
+        "`projection` and `diversity` take two or more and look at the shares that they have in their sum",
+    )
+    weights: Annotated[tuple[float, ...], BeforeValidator(several_numbers), Kind("[number, number, …]")] | None = Field(
+        default=None, description="of a `projection`, one for each of `of`: their mean, each counted by its share"
     )
     encode: (
         Annotated[str, BeforeValidator(one_of("ordinal", "one_hot", "hashed", "binary")), Kind("encoder")] | None
