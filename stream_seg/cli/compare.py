@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from stream_seg.cli.options import DEFAULT_CONFIG, ConfigFile, Json, instant, output, read_config
-from stream_seg.cli.output import FINDINGS, amount, table
+from stream_seg.cli.output import FINDINGS, table
 from stream_seg.cli.quality import Form
 
 
@@ -101,15 +101,15 @@ def compare(
 
 def rendered(found: Mapping[str, Any]) -> str:
     """The methods side by side, and the advice."""
-    head = ("method", "groups", "in none", "silhouette", "DBCV", "found again", "with k-means", "served", "s", "MB")
+    head = ("method", "groups", "in none", "silhouette", "DBCV", "found again", "with k-means", "served", "CPU s", "MB")
     alike = [line[0] for line in found["agreement"]["adjusted_rand"]]
     rows = [head]
     for one, agrees in zip(found["methods"], alike, strict=True):
         cost = found["timings"][one["method"]]
         rows.append((
             one["method"], str(one["groups"]), f"{one['noise']:.0%}", _two(one["silhouette"]), _two(one["dbcv"]),
-            _two(one["stability"]["mean"]), _two(agrees), one["serving"]["verdict"], amount(cost["seconds"]),
-            amount(cost["peak_mb"]),
+            _two(one["stability"]["mean"]), _two(agrees), one["serving"]["verdict"], f"{cost['cpu_seconds']:.2f}",
+            "–" if cost["peak_mb"] is None else f"{cost['peak_mb']:.0f}",
         ))  # fmt: skip
     left = f" ({found['left_out']:,} out of reach left out)" if found["left_out"] else ""
     who = f"{found['customers']:,} customers as of {found['at'][:10]}{left}"

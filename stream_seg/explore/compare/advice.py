@@ -18,6 +18,8 @@ from stream_seg.explore.compare.niche import SHOWN, Niche
 Plan: TypeAlias = Literal["reusable", "niche"]
 SHAKY = 0.6  # adjusted Rand under which groups are not found again
 BETTER = 0.05  # of silhouette by which another method must win
+LARGEST = 0.8  # share of the largest group: beyond it nobody would call it a segmentation
+RARE = 0.05  # share of customers in no group up to which they are anomalies
 
 
 class Advice(NamedTuple):
@@ -115,10 +117,11 @@ def _reusable(found: Comparison) -> tuple[str, list[str]]:
 def _rival(one: Judged, found: Comparison) -> bool:
     """Whether a method could stand in for k-means: served, about as many groups, clearer, and as steady."""
     own = found.kmeans
-    return (
+    return bool(
         one.labelled.method.kind != "streaming"
         and one.serving.served
         and found.k / 2 <= one.labelled.groups <= 2 * found.k
+        and np.mean(one.labelled.labels == 0) <= LARGEST
         and _clear(one) > _clear(own) + BETTER
         and one.stability[0] >= own.stability[0] - BETTER
     )
@@ -137,9 +140,10 @@ def _niche(found: Comparison) -> tuple[str, list[str]]:
     figures = f"DBCV {best.validity.dbcv:.2f}" if best.validity.dbcv is not None else "no DBCV"
     groups = _count(best.labelled.groups, "group")
     said = [f"For niche groups and anomalies take {best.name} ({groups}, {figures}, {noise:.0%} in none)."]
-    if noise > 0.3:
+    if noise > RARE:
         said.append(
-            f"With {noise:.0%} of the customers in no group it says where the crowd is dense, not who everybody is."
+            f"With {noise:.0%} of the customers in no group it says where the crowd is dense; they are too many to be "
+            "called anomalies."
         )
     elif noise > 0:
         said.append("Who is in no group has -1 in labels.csv: the anomalies, worth a look one by one.")

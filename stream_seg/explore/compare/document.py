@@ -125,7 +125,11 @@ def labels_csv(customers: Sequence[str], within: Int64, found: Comparison) -> st
 def timings(found: Comparison) -> dict[str, Any]:
     """Seconds and MB of each method's one fit: of this machine and this hour, so no part of what is the same again."""
     return {
-        name: {"seconds": round(cost.seconds, 3), "peak_mb": None if cost.peak_mb is None else round(cost.peak_mb, 1)}
+        name: {
+            "seconds": round(cost.seconds, 3),
+            "cpu_seconds": round(cost.cpu_seconds, 3),
+            "peak_mb": None if cost.peak_mb is None else round(cost.peak_mb, 1),
+        }
         for name, cost in found.costs.items()
     }
 

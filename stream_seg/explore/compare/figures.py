@@ -51,7 +51,7 @@ def dendrogram(tree: Tree) -> Figure:
     width = 10.0 * len(drawn_tree["ivl"])
     for level, colour, dash in zip(tree.levels, COLOURS, ("--", "-.", ":"), strict=False):
         axes.axhline(level.height, color=colour, linestyle=dash, linewidth=1.3)
-        axes.text(width * 1.01, level.height, f"{level.name} ({level.groups})", va="center", fontsize=8, color=colour)
+        axes.text(width * 1.01, level.height, f"{level.name} ({level.groups})", va="center", fontsize=8)
     axes.set_xlim(0.0, width)
     axes.set_ylim(bottom=0.0)
     ticks = [10.0 * i + 5.0 for i in range(len(drawn_tree["ivl"]))]
@@ -75,7 +75,7 @@ def reach(z: Float64, seed: int) -> Figure:
     places = np.arange(0, len(rising), step)
     axes.plot(places / max(1, len(rising) - 1) * 100, rising[places], color=COLOURS[0])
     axes.axhline(eps, color=COLOURS[5], linestyle="--", linewidth=1.0)
-    axes.text(1.0, eps, f" knee: {eps:.3g}", va="bottom", fontsize=8, color=COLOURS[5])
+    axes.text(1.0, eps, f" knee: {eps:.3g}", va="bottom", fontsize=8)
     axes.set_xlabel("share of the customers with at most this distance (%)")
     axes.set_ylabel(f"to the {k}-th neighbour\n(standard deviations)")
     axes.spines[["top", "right"]].set_visible(False)
@@ -90,6 +90,7 @@ def maps(z: Float64, found: Comparison) -> Figure:
     lines = -(-len(found.judged) // columns)
     figure = Figure(figsize=(WIDTH, 2.0 * lines))
     grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
+    figure.subplots_adjust(left=0.1, bottom=0.07, right=0.98, top=0.97, wspace=0.08, hspace=0.22)
     for at, one in enumerate(found.judged):
         axes = grid[at // columns][at % columns]
         _dots(axes, place, one.labelled.labels[rows])
@@ -99,7 +100,6 @@ def maps(z: Float64, found: Comparison) -> Figure:
         grid[at // columns][at % columns].set_visible(False)
     figure.supxlabel(f"first principal axis ({shares[0]:.0%} of the spread, standard deviations)", fontsize=8)
     figure.supylabel(f"second principal axis ({shares[1]:.0%})", fontsize=8)
-    figure.tight_layout()
     return figure
 
 

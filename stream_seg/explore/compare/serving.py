@@ -56,17 +56,18 @@ def serving(z: Float64, one: Labelled, seed: int) -> Serving:
     rows = drawn(len(z), MEASURED_ON, seed)
     x, labels = np.ascontiguousarray(z[rows]), one.labels[rows]
     if one.found.centres is not None:
-        centres = centroids(z, one.labels) if len(one.found.centres) != count else _in_order(z, one)
-        return Serving("as it is", "it labels by the nearest centre itself", 0.0, 0.0, _inertia(x, centres, seed),
-                       centres, np.arange(count, dtype=np.int64))  # fmt: skip
-    grouped = labels >= 0
-    centres, owners = centroids(z, one.labels), np.arange(count, dtype=np.int64)
+        centres, owners = _own(z, one), np.arange(count, dtype=np.int64)
+        return Serving(
+            "as it is", "it labels by the nearest centre itself", 0.0, 0.0, _inertia(x, centres, seed), centres, owners
+        )
+    means = centroids(z, one.labels)
+    centres, owners = means, np.arange(count, dtype=np.int64)
     first = loss = _loss(x, labels, centres, owners)
     best = (loss, centres, owners)
     shares = np.ones(count, np.int64)
     while best[0] > LOSS and (worst := _worst(x, labels, best[1], best[2], shares)) is not None and shares.sum() < ALL:
         shares[worst] += 1
-        centres, owners = _split(x[grouped], labels[grouped], shares, seed)
+        centres, owners = _split(x, labels, shares, means, seed)
         loss = _loss(x, labels, centres, owners)
         if loss < best[0]:
             best = (loss, centres, owners)
@@ -86,12 +87,12 @@ def serving(z: Float64, one: Labelled, seed: int) -> Serving:
     return Serving(verdict, told, loss, first, ratio, centres, owners)
 
 
-def _in_order(z: Float64, one: Labelled) -> Float64:
-    """A method's own centres, in the order of its labels."""
+def _own(z: Float64, one: Labelled) -> Float64:
+    """A method's own centres, in the order of its labels; those that nobody is nearest to are gone."""
     assert one.found.centres is not None
-    own = assign(z, np.ascontiguousarray(one.found.centres))[0]
+    nearest = assign(z, np.ascontiguousarray(one.found.centres))[0]
     first = [int(np.argmax(one.labels == g)) for g in range(one.groups)]
-    return np.ascontiguousarray(one.found.centres[own[first]])
+    return np.ascontiguousarray(one.found.centres[nearest[first]])
 
 
 def _loss(x: Float64, labels: Int64, centres: Float64, owners: Int64) -> float:
@@ -108,13 +109,13 @@ def _worst(x: Float64, labels: Int64, centres: Float64, owners: Int64, shares: I
     return int(np.argmax(mistakes)) if mistakes.any() else None
 
 
-def _split(x: Float64, labels: Int64, shares: Int64, seed: int) -> tuple[Float64, Int64]:
-    """So many centres of each group, each group by itself."""
-    parts = [
-        fit(np.ascontiguousarray(x[labels == g]), int(m), seed)[0] for g, m in enumerate(shares) if (labels == g).any()
-    ]
-    present = [g for g in range(len(shares)) if (labels == g).any()]
-    owners = np.repeat(np.array(present, np.int64), [len(part) for part in parts])
+def _split(x: Float64, labels: Int64, shares: Int64, means: Float64, seed: int) -> tuple[Float64, Int64]:
+    """So many centres of each group, each group by itself; one that the sample did not meet keeps its mean."""
+    parts = []
+    for group, share in enumerate(shares.tolist()):
+        inside = np.ascontiguousarray(x[labels == group])
+        parts.append(fit(inside, share, seed)[0] if len(inside) else means[group : group + 1])
+    owners = np.repeat(np.arange(len(parts), dtype=np.int64), [len(part) for part in parts])
     return np.ascontiguousarray(np.vstack(parts)), owners
 
 

@@ -21,7 +21,7 @@ def test_every_method_comes_to_a_result_on_every_structure() -> None:
     for name in PLANTED:
         found, _, _ = compared(name)
         assert found.could_not == {}
-        assert len(found.judged) == 12
+        assert len(found.judged) == (12 if name == "blobs" else 7)
 
 
 def test_blobs_are_found_by_all_batch_methods_and_each_can_be_served_without_loss() -> None:
