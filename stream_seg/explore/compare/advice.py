@@ -140,6 +140,8 @@ def _niche(found: Comparison) -> tuple[str, list[str]]:
     figures = f"DBCV {best.validity.dbcv:.2f}" if best.validity.dbcv is not None else "no DBCV"
     groups = _count(best.labelled.groups, "group")
     said = [f"For niche groups and anomalies take {best.name} ({groups}, {figures}, {noise:.0%} in none)."]
+    if not found.structure.by_density:
+        said.append("Its groups stand apart no more clearly than chance would have it: hints, not findings.")
     if noise > RARE:
         said.append(
             f"With {noise:.0%} of the customers in no group it says where the crowd is dense; they are too many to be "

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from scipy.cluster import hierarchy
+from sklearn import config_context
 from sklearn.cluster import DBSCAN, HDBSCAN, Birch, MeanShift
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
@@ -25,7 +27,8 @@ from stream_seg.explore.compare.sample import NOISE, by_size, carried_over, draw
 
 Kind: TypeAlias = Literal["centres", "density", "tree", "mixture", "streaming"]
 KMEANS = "k-means"
-SEEDS = 200  # places that mean-shift climbs from
+SEEDS = 100  # places that mean-shift climbs from, up to so many steps each
+STEPS = 100
 COVARIANCES = ("full", "diag", "spherical")
 EM_STARTS = 3
 
@@ -80,7 +83,7 @@ def labelled(method: Method, z: Float64, k: int, seed: int) -> Labelled:
     """Everybody's labels by one method. What its library would say on the terminal is in `notes`."""
     rows = drawn(len(z), method.most, seed)
     # One thread: sums of several threads end differently in the last digit from run to run.
-    with warnings.catch_warnings(record=True) as said, threadpool_limits(limits=1):
+    with warnings.catch_warnings(record=True) as said, threadpool_limits(1), _unchecked():
         warnings.simplefilter("always")
         found = method.fit(np.ascontiguousarray(z[rows]), k, seed)
     if found.centres is not None and len(found.centres):
@@ -91,10 +94,16 @@ def labelled(method: Method, z: Float64, k: int, seed: int) -> Labelled:
     return Labelled(method, by_size(labels), rows, found, tuple(notes))
 
 
+def _unchecked() -> AbstractContextManager[None]:
+    """Without a look for NaN and odd parameters in every one of the thousands of calls that mean-shift makes."""
+    context: AbstractContextManager[None] = config_context(assume_finite=True, skip_parameter_validation=True)
+    return context
+
+
 def kmeans(z: Float64, k: int, seed: int) -> Found:
     """The best batch fit, which a worker serves as it is."""
     centres, _ = optimum(z, k, seed)
-    return Found(to_centres(z, centres), {"k": k}, f"k = {k} as configured; the best of 20 starts", centres)
+    return Found(to_centres(z, centres), {"k": k}, f"k = {k} as asked for; the best of 20 starts", centres)
 
 
 def dbscan(z: Float64, k: int, seed: int) -> Found:  # noqa: ARG001 — it counts groups itself, and draws nothing
@@ -134,7 +143,7 @@ def mixture(z: Float64, k: int, seed: int) -> Found:
         for form in COVARIANCES
     ]
     best = min(fits, key=lambda fit: fit.bic(z))
-    why = f"k = {k} as configured; of the forms {', '.join(COVARIANCES)} that with the lowest BIC"
+    why = f"k = {k} as asked for; of the forms {', '.join(COVARIANCES)} that with the lowest BIC"
     return Found(best.predict(z).astype(np.int64), {"k": k, "covariance": best.covariance_type}, why)
 
 
@@ -142,7 +151,7 @@ def mean_shift(z: Float64, k: int, seed: int) -> Found:  # noqa: ARG001 — it c
     """Peaks of density that customers climb to (Comaniciu and Meer, 2002)."""
     width = parameters.bandwidth(z, seed)
     starts = z[drawn(len(z), SEEDS, seed)]
-    shifted = MeanShift(bandwidth=width, seeds=starts).fit(z)
+    shifted = MeanShift(bandwidth=width, seeds=starts, max_iter=STEPS).fit(z)
     why = f"bandwidth is the mean distance to the nearest fifth of the customers; climbs from {len(starts)} of them"
     return Found(shifted.labels_.astype(np.int64), {"bandwidth": width}, why, shifted.cluster_centers_)
 

@@ -34,7 +34,7 @@ def kmeans(z: Float64, k: int, seed: int) -> Streamed:
     """A centre moves a constant share of the way towards each customer."""
     halflife = HALFLIFE.default
     learner = cluster.KMeans(n_clusters=k, halflife=halflife, mu=0, sigma=1, seed=seed)
-    why = "k as configured, the halflife that the learner `river` has; it begins at random places"
+    why = "k as asked for, the halflife that the learner `river` has; it begins at random places"
     return Streamed(_learned(learner, z, seed), {"k": k, "halflife": halflife}, why)
 
 
@@ -42,7 +42,7 @@ def stream_kmeans(z: Float64, k: int, seed: int) -> Streamed:
     """k-means of each chunk, then k-means over the centres of chunks."""
     chunk, halflife = max(k, min(10 * k, len(z) // 5)), 0.1
     learner = cluster.STREAMKMeans(chunk_size=chunk, n_clusters=k, halflife=halflife, mu=0, sigma=1, seed=seed)
-    why = "k as configured, ten customers a segment in each chunk"
+    why = "k as asked for, ten customers a segment in each chunk"
     return Streamed(_learned(learner, z, seed), {"k": k, "chunk_size": chunk, "halflife": halflife}, why)
 
 
@@ -53,7 +53,7 @@ def clustream(z: Float64, k: int, seed: int) -> Streamed:
     learner = cluster.CluStream(
         n_macro_clusters=k, max_micro_clusters=micro, time_window=len(z), time_gap=gap, seed=seed, halflife=halflife
     )
-    why = f"k as configured over {micro} micro-clusters; nobody is too old"
+    why = f"k as asked for over {micro} micro-clusters; nobody is too old"
     return Streamed(_learned(learner, z, seed), {"k": k, "max_micro_clusters": micro, "time_gap": gap}, why)
 
 
