@@ -13,6 +13,7 @@ from stream_seg.cli import (
     customer,
     demo,
     doctor,
+    explore,
     model,
     quality,
     rebuild,
@@ -70,7 +71,9 @@ def root(
         print(context.get_help())
 
 
-for module in (run, status, apply, backfill, demo, replay, quality, customer, segments, who, doctor, snapshot, rebuild):
+for module in (
+    run, status, apply, backfill, demo, replay, explore, quality, customer, segments, who, doctor, snapshot, rebuild,
+):  # fmt: skip
     module.register(app)
 app.add_typer(model.app, name="model", short_help="Model versions: list, compare, put in force, take back.")
 app.add_typer(topics.app, name="topics", short_help="Makes the topics that a segmentation needs.")
