@@ -57,20 +57,26 @@ class Study(NamedTuple):
     counts: Counts
 
 
-def study(config: Config, inputs: Sequence[str], *, form: Form | None, end: int | None, tell: Tell) -> Study:
+def study(
+    config: Config, inputs: Sequence[str], *, form: Form | None, end: int | None, tell: Tell,
+    watch: Callable[[Batch], None] | None = None, history: bool = True,
+) -> Study:  # fmt: skip
     """Folds stored events up to `end` (ms, not included; None: all) into a study.
 
-    Tiers are left out: everybody is looked at together. Raises `Stop` where nobody is left to look at.
+    `watch` sees every batch of usable events on its way. Without `history` days and months are left empty, which takes
+    less time. Tiers are left out: everybody is looked at together. Raises `Stop` where nobody is left to look at.
     """
     activation = daily(config.definition, every=NEVER)
     sampling = Sampling(activation)
-    source = _Usable(read([Path(name) for name in inputs], config.definition.input.mapping, form=form), end, tell)
+    source = _Usable(
+        read([Path(name) for name in inputs], config.definition.input.mapping, form=form), end, tell, watch
+    )
     days, months = list[Day](), list[Day]()
     through = 0
     for boundary in sampling.boundaries(in_order(source.batches())):
         through = boundary
         left = source.last // DAY + 1 - boundary // DAY  # all is read before anything is in order
-        if left <= LATELY or left % MONTH == 0:
+        if history and (left <= LATELY or left % MONTH == 0):
             day = _day(sampling, boundary)
             if left <= LATELY:
                 days.append(day)
@@ -108,8 +114,11 @@ def _day(sampling: Sampling, boundary: int) -> Day:
 class _Usable:
     """Batches without what is no event or is not wanted, and how many there were of either."""
 
-    def __init__(self, given: Iterator[Batch], end: int | None, tell: Tell) -> None:
+    def __init__(
+        self, given: Iterator[Batch], end: int | None, tell: Tell, watch: Callable[[Batch], None] | None
+    ) -> None:
         self._given = given
+        self._watch = watch
         self._end = end
         self._tell = tell
         self.read = self.rejected = 0
@@ -132,4 +141,6 @@ class _Usable:
                 usable = batch if wanted.all() else batch.take(np.flatnonzero(wanted).astype(np.int64))
                 self.first = min(self.first, int(usable.times.min()))
                 self.last = max(self.last, int(usable.times.max()))
+                if self._watch is not None:
+                    self._watch(usable)
                 yield usable

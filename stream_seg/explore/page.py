@@ -46,17 +46,21 @@ def page(title: str, intro: Sequence[str], sections: Sequence[Section]) -> str:
 
 
 def paragraph(text: str) -> str:
-    """A paragraph of plain text.
+    """A paragraph of plain text; what stands between backticks is to be typed.
 
-    >>> paragraph("spend < 5")
-    '<p>spend &lt; 5</p>'
+    >>> paragraph("`spend` < 5")
+    '<p><code>spend</code> &lt; 5</p>'
     """
-    return f"<p>{escape(text)}</p>"
+    return f"<p>{_marked(text)}</p>"
 
 
 def warning(text: str) -> str:
     """A paragraph that must not be overlooked."""
-    return f'<p class="warning" role="note"><strong>Note.</strong> {escape(text)}</p>'
+    return f'<p class="warning" role="note"><strong>Note.</strong> {_marked(text)}</p>'
+
+
+def _marked(text: str) -> str:
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def rows(head: Sequence[str], body: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
@@ -71,8 +75,16 @@ def rows(head: Sequence[str], body: Sequence[Sequence[str]], *, right: Sequence[
     return f'<div class="wide"><table><thead><tr>{cells(head, "th")}</tr></thead>\n<tbody>{lines}</tbody></table></div>'
 
 
-def picture(figure: Figure, caption: str) -> str:
-    """A figure with its caption, which says in a sentence what there is to see."""
+def side_by_side(parts: Sequence[str]) -> str:
+    """Pictures or paragraphs in columns where the page is wide enough, else one under the other."""
+    return f'<div class="pair">{"".join(parts)}</div>'
+
+
+def picture(figure: Figure, caption: str, *, broad: bool = False) -> str:
+    """A figure with its caption, which says in a sentence what there is to see.
+
+    `broad`: on a narrow screen it keeps its size and is moved sideways in its own frame: its text stays legible.
+    """
     import matplotlib as mpl  # noqa: PLC0415  # a quarter of a second that a page without pictures does not need
 
     out = io.StringIO()
@@ -82,5 +94,8 @@ def picture(figure: Figure, caption: str) -> str:
     head, _, rest = svg[svg.index("<svg") :].partition(">")
     width = float(re.findall(r'width="([\d.]+)pt"', head)[0]) * 4 / 3  # px
     head = re.sub(r' (?:width|height)="[\d.]+pt"', "", head)
-    spoken = f'role="img" aria-label="{escape(caption, quote=True)}" style="max-width:{width:.0f}px"'
-    return f"<figure>{head} {spoken}>{rest}<figcaption>{escape(caption)}</figcaption></figure>"
+    least = f";min-width:{min(width, 560):.0f}px" if broad else ""
+    spoken = f'role="img" aria-label="{escape(caption, quote=True)}" style="max-width:{width:.0f}px{least}"'
+    shown = f"{head} {spoken}>{rest}"
+    shown = f'<div class="wide">{shown}</div>' if broad else shown
+    return f"<figure>{shown}<figcaption>{escape(caption)}</figcaption></figure>"

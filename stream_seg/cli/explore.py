@@ -1,0 +1,118 @@
+"""``stream-seg explore``: what is in the data, before anything streams."""
+
+# ruff: noqa: D301, PLC0415  # \b keeps examples in lines; imports wait for the command, so that --help is fast
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stream_seg.cli.options import DEFAULT_CONFIG, ConfigFile, Json, instant, output, read_config
+from stream_seg.cli.output import amount, table
+from stream_seg.errors import Stop
+
+LIBRARIES = {"matplotlib", "openTSNE", "sklearn", "scipy", "hdbscan", "duckdb", "pyarrow"}
+
+
+class Form(StrEnum):
+    """What the inputs are."""
+
+    csv = "csv"
+    parquet = "parquet"
+    ndjson = "ndjson"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("explore", short_help="The customer table at a date, and a report on its features.")(explore)
+
+
+def explore(
+    context: typer.Context,
+    inputs: Annotated[list[str] | None, typer.Argument(metavar="INPUT...", help="Files of events.")] = None,
+    *,
+    out: Annotated[
+        Path, typer.Option(metavar="RUN", help="Folder for what is made; an earlier run there is replaced.")
+    ],
+    config: ConfigFile = DEFAULT_CONFIG,
+    form: Annotated[
+        Form | None, typer.Option("--format", help="What the inputs are. Default: by the ends of their names.")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Customers as they were then. Default: after the last event.")
+    ] = None,
+    colour: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FEATURE", help="Colours a map; may be given several times. Default: the most telling ones."
+        ),
+    ] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", metavar="RUN", help="Makes an earlier run again: its inputs and options.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Computes the customer table at any date by the code that labels live, and writes a report on it.
+
+    Which features have a long tail, which say the same twice, when customers come, what is missing and what each way to
+    fill it would do, how categories should become numbers, and whether the islands of a map are there or made by its
+    settings: each with its figure, in one HTML file that needs no network. What it would change in the configuration,
+    with the reasons, is written as a proposal. docs/explore.md says how to read it.
+
+    Into RUN go report.html, report.json (every figure in it), table.parquet (customers and features, in real units),
+    config.yaml (the configuration as given), segmentation.yaml (the proposal, where there is one) and run.json. The
+    same input and configuration give the same bytes; --from RUN checks that the inputs are the same and does it again.
+    Tiers are left out: everybody is looked at together. It needs pip install 'stream_seg[explore]'.
+
+    \b
+    Examples:
+      stream-seg explore events.ndjson --out explored
+      stream-seg explore 2017-*.csv -c shop.yaml --out explored --at 2017-10-01
+      stream-seg explore events.parquet --out explored --colour spend_28d --colour silence
+      stream-seg explore events.ndjson --out explored --json | jq '.redundancy.pairs'
+      stream-seg explore --from explored --out again
+    """
+    shown = output(context, json=json)
+    end = instant(at, "--at")
+    if (source is None) == (not inputs):
+        raise typer.BadParameter("give files of events, or --from RUN, one of them", param_hint="INPUT")
+    if missing := [name for name in inputs or [] if not Path(name).is_file()]:
+        raise typer.BadParameter(f"no such file: {', '.join(missing)}", param_hint="INPUT")
+    if source is not None and (given := [o for o, v in (("--at", at), ("--colour", colour), ("--format", form)) if v]):
+        raise typer.BadParameter(f"an earlier run has its own {', '.join(given)}", param_hint="--from")
+    settings = read_config(config) if source is None else None
+    try:
+        from stream_seg.bootstrap import reporting
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in LIBRARIES:
+            raise
+        raise Stop(f"exploring needs {error.name}: pip install 'stream_seg[explore]'") from error
+    with shown.progress() as tell:
+        if source is not None:
+            found = reporting.again(source, out, tell=tell)
+        else:
+            assert settings is not None  # no --from
+            if settings.definition.tiers:
+                names = ", ".join(tier.name for tier in settings.definition.tiers)
+                shown.note(f"the tiers ({names}) are left out: everybody is looked at together")
+            found = reporting.explore(
+                settings, inputs or [], out, form=form.value if form is not None else None, end=end,
+                colour=colour or [], tell=tell,
+            )  # fmt: skip
+    shown.result(found, rendered(found))
+
+
+def rendered(found: Mapping[str, Any]) -> str:
+    """What a person wants to know first: how much there was, what stands out, and where the report is."""
+    first = f"{found['customers']:,} customers at {found['at']}, {found['accepted']:,} of {found['events']:,} events"
+    figures = [
+        ("columns in the distance", amount(found["columns_in_distance"])),
+        ("as many independent ones", amount(found["redundancy"].get("independent"))),
+        ("redundant pairs", amount(len(found["redundancy"]["pairs"]))),
+        ("silhouette", amount(found["segments"]["silhouette"])),
+    ]
+    proposals = [f"proposed: {one['name']}: {one['why']}" for one in found["changes"]]
+    written = [f"written: {path}" for path in found["out"]]
+    return "\n".join([first, table(figures, right=[1]), *proposals, *written])
