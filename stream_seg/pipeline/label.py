@@ -154,6 +154,11 @@ class Labeller:
             yield from self.silence.sweep(self.customers)
 
     def _activate(self, activation: Activation, offset: int) -> Step[None]:
+        if activation.fill is not None and self.partition >= len(activation.fill.offsets):
+            raise Damaged(
+                f"activation {activation.number} at {self.owner.topic}:{self.partition}:{offset} is backfilled, and "
+                "does not say from where in this partition; what was in force stays"
+            )
         layout = self.memory.activations[-1].layout
         if not self.memory.activate(activation):
             return
