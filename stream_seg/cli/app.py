@@ -8,6 +8,7 @@ import typer
 
 from stream_seg.cli import (
     apply,
+    audit,
     backfill,
     choose,
     config,
@@ -75,6 +76,7 @@ for module in (
     run,
     status,
     apply,
+    audit,
     backfill,
     demo,
     replay,
