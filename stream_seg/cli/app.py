@@ -9,6 +9,7 @@ import typer
 from stream_seg.cli import (
     affinity,
     apply,
+    audit,
     backfill,
     choose,
     compare,
@@ -80,6 +81,7 @@ for module in (
     apply,
     backfill,
     demo,
+    audit,
     explore,
     choose,
     compare,
