@@ -22,6 +22,10 @@ from stream_seg.errors import ConfigError, Stop
 from stream_seg.explore.page import page, paragraph
 from stream_seg.explore.report.categories import categories
 from stream_seg.explore.report.distributions import distributions
+from stream_seg.explore.report.encoders import encoders
+from stream_seg.explore.report.engagement import engagement
+from stream_seg.explore.report.islands import islands
+from stream_seg.explore.report.missing import missing
 from stream_seg.explore.report.observed import Observed
 from stream_seg.explore.report.overview import overview
 from stream_seg.explore.report.proposal import proposed, settled
@@ -31,7 +35,7 @@ from stream_seg.explore.run import CONFIG, RunFolder, manifest, recorded
 from stream_seg.explore.table import CustomerTable
 from stream_seg.pipeline.daily import Space
 
-DRAWING = "drawing"
+DRAWING, MAPPING = "sections", "maps"
 REPORT, FIGURES, TABLE, PROPOSAL = "report.html", "report.json", "table.parquet", "segmentation.yaml"
 
 
@@ -46,7 +50,7 @@ def explore(
     with RunFolder(out, manifest("explore", inputs, options, config.definition.learning.seed)) as folder:
         subject, counts = _looked_at(config, inputs, form=form, end=end, tell=tell)
         chapters = dict[str, Chapter]()
-        sections = _sections(subject)
+        sections = _sections(subject, colour, lambda done, total: tell(MAPPING, done, total))
         for i, (name, section) in enumerate(sections.items()):
             tell(DRAWING, i, len(sections))
             chapters[name] = section()
@@ -99,18 +103,24 @@ def _looked_at(
         watch=lambda batch: observed.take(batch.keys, batch.times, batch.values), history=False,
     )  # fmt: skip
     wide, space = found.table, Space(daily(config.definition, every=NEVER))
-    missing = missing_in(config.definition, wide.space.plan.columns, wide.raw)
+    lacking = missing_in(config.definition, wide.space.plan.columns, wide.raw)
     raw = np.ascontiguousarray(wide.raw[:, : len(space.plan.columns)])
     table = CustomerTable(wide.at, wide.customers, raw, wide.silence, space)
-    return Subject(table, config.definition, missing, observed), found.counts
+    return Subject(table, config.definition, lacking, observed), found.counts
 
 
-def _sections(subject: Subject) -> dict[str, Callable[[], Chapter]]:
+def _sections(
+    subject: Subject, colour: Sequence[str], mapped: Callable[[int, int], None]
+) -> dict[str, Callable[[], Chapter]]:
     return {
         "segments": lambda: overview(subject),
         "distributions": lambda: distributions(subject),
         "categories": lambda: categories(subject),
         "redundancy": lambda: redundancy(subject),
+        "engagement": lambda: engagement(subject),
+        "missing": lambda: missing(subject),
+        "encoders": lambda: encoders(subject),
+        "maps": lambda: islands(subject, colour, mapped),
     }
 
 

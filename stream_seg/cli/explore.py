@@ -83,6 +83,12 @@ def explore(
     if source is not None and (given := [o for o, v in (("--at", at), ("--colour", colour), ("--format", form)) if v]):
         raise typer.BadParameter(f"an earlier run has its own {', '.join(given)}", param_hint="--from")
     settings = read_config(config) if source is None else None
+    if settings is not None:
+        features = [one.name for one in settings.definition.features]
+        if unknown := [one for one in colour or [] if one not in features]:
+            raise typer.BadParameter(
+                f"no such feature: {', '.join(unknown)}, choose from {', '.join(features)}", param_hint="--colour"
+            )
     try:
         from stream_seg.bootstrap import reporting
     except ModuleNotFoundError as error:

@@ -63,7 +63,8 @@ def redundancy(subject: Subject) -> Chapter:
         text = f"Only {listed(table.names)} is in the distance: there is no second feature to be alike."
         return Chapter(Section("Features that say the same", "redundancy", [paragraph(text)]), {"pairs": []})
     pairs = redundant(subject, r)
-    own = dimensions(r)
+    telling = np.flatnonzero(table.scaler.scale > 0)
+    own = dimensions(r[np.ix_(telling, telling)])
     found, changes = list[dict[str, Any]](), list[Change]()
     for pair in pairs:
         told, proposed = _advice(subject, pair)
@@ -74,7 +75,8 @@ def redundancy(subject: Subject) -> Chapter:
     }  # fmt: skip
     parts = [
         paragraph(
-            f"{len(r)} columns are in the distance and say as much as {own:.1f} independent ones. Two that rise and "
+            f"{len(telling)} columns are in the distance and say as much as {own:.1f} independent ones. Two that rise "
+            f"and "
             f"fall together count the same thing twice: it weighs double in who is near to whom."
         ),
         _picture(subject, r),
@@ -84,10 +86,12 @@ def redundancy(subject: Subject) -> Chapter:
     else:
         body = [[one["kept"], one["other"], signed(one["r"], 2), one["instead"]] for one in found]
         parts.append(rows(["keep", "says the same", "correlation", "instead"], body, right=[2]))
-        figures["effect"] = effect = _effect(subject, pairs)
+    leaving = [change.name for change in changes if change.keys.get("role") == "outcome"]
+    if leaving:
+        figures["effect"] = effect = _effect(subject, leaving)
         parts.append(
             paragraph(
-                f"What it would change: without {listed([table.names[p.other] for p in pairs])} "
+                f"What it would change: without {listed(leaving)} "
                 f"{percent(effect['moved'])} of the customers are in another segment (agreement, adjusted Rand, "
                 f"{effect['agreement']:.2f}), and the silhouette is {effect['silhouette']:.2f} instead of "
                 f"{effect['silhouette_now']:.2f}."
@@ -153,9 +157,9 @@ def _instead(subject: Subject, kept: Feature, other: Feature) -> tuple[dict[str,
     return (keys, float(r)) if abs(r) < REDUNDANT / 2 and ratio.std() > 0 else None
 
 
-def _effect(subject: Subject, pairs: list[Pair]) -> dict[str, float]:
+def _effect(subject: Subject, leaving: list[str]) -> dict[str, float]:
     table = subject.table
-    z = np.ascontiguousarray(np.delete(table.z, [p.other for p in pairs], axis=1))
+    z = np.ascontiguousarray(np.delete(table.z, [table.names.index(name) for name in leaving], axis=1))
     labels, _ = segmented(z, table.within, subject.k, subject.seed)
     now = subject.segments.labels
     return {

@@ -23,7 +23,7 @@ from stream_seg.explore.report.observed import Observed
 from stream_seg.explore.report.units import Unit, unit_of
 from stream_seg.explore.table import CustomerTable
 
-FITTED = 20_000  # customers that segments are fitted to; the others take the nearest
+FITTED = 5_000  # customers that segments are fitted to, as a learner keeps them; the others take the nearest
 MEASURED = 2_000  # customers whose silhouette is taken: it needs the distance of each to each
 NOTHING = -1.5e300  # what a probe says where there is nothing to measure; no real value reaches it
 PROBE = "zz_missing_"

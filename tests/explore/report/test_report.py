@@ -1,100 +1,122 @@
-"""`stream-seg explore`: one folder, the same bytes again, and a page that says what is in the data."""
+"""`stream-seg explore`: one folder, the same bytes again, and figures that say what is in the data."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import orjson
+import pyarrow.parquet
 import pytest
 
 from stream_seg.cli import call
 from stream_seg.config import load
-from stream_seg.core.definition import DAY
-
-START = 1_700_006_400_000  # midnight of a Wednesday (UTC)
-CONFIG = """
-name: shop
-input: {mapping: {customer: customer, time: time, time_format: epoch_ms, event: event,
-                  properties: {price: price}, traits: {plan: plan, age: age, town: town}}}
-segments: {k: 3}
-features:
-  - {name: orders, aggregate: count, where: event == "order", window: 60d, transform: [log1p]}  # how often
-  - {name: spend, aggregate: sum, field: properties.price, window: 60d, transform: [log1p]}
-  - {name: price, aggregate: mean, field: properties.price, window: 60d}
-  - {name: silence, aggregate: recency}
-  - {name: plan, aggregate: latest, field: traits.plan, encode: one_hot, categories: [free, plus]}
-  - {name: town, aggregate: latest, field: traits.town, encode: hashed, buckets: 4}
-  - {name: age, aggregate: latest, field: traits.age}
-"""
+from tests.explore.report.shop import events, explore, written
 
 
-def shop(tmp_path: Path, customers: int = 120) -> Path:
-    """Two kinds of customers, half of them with traits; 12 towns in two countries."""
-    rng = np.random.default_rng(5)
-    lines = list[dict[str, Any]]()
-    for i in range(customers):
-        often = i % 3 == 0
-        if i % 2:
-            traits = {
-                "plan": "plus" if often else "free",
-                "age": 20 + i % 40,
-                "town": f"{'de' if i % 4 == 1 else 'fr'}-{i % 12}",
-            }
-            lines.append({"customer": f"c{i}", "time": START, "event": "traits", **traits})
-        for _ in range(int(rng.poisson(18 if often else 3)) + 1):
-            day = int(rng.integers(0, 60))
-            day -= (day + 2) % 7 - 5 if i % 5 == 0 and (day + 2) % 7 < 5 else 0
-            at = START + max(day, 0) * DAY + int(rng.integers(9, 17)) * 3_600_000
-            lines.append(
-                {"customer": f"c{i}", "time": at, "event": "order", "price": round(float(rng.lognormal(2)), 2)}
-            )
-    path = tmp_path / "events.ndjson"
-    path.write_bytes(b"\n".join(orjson.dumps(line) for line in sorted(lines, key=lambda line: line["time"])))
-    (tmp_path / "segmentation.yaml").write_text(CONFIG)
-    return path
+@pytest.fixture
+def figures(made: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((made / "report.json").read_bytes())
+    return found
 
 
-def run(*arguments: str) -> int:
-    return call(["explore", *arguments])
-
-
-def explored(tmp_path: Path, *more: str) -> Path:
-    given = shop(tmp_path)
-    assert run(str(given), "-c", str(tmp_path / "segmentation.yaml"), "--out", str(tmp_path / "run"), *more) == 0
-    return tmp_path / "run"
-
-
-def test_the_same_run_again_is_the_same_to_the_byte(tmp_path: Path) -> None:
-    first = explored(tmp_path)
-    assert run("--from", str(first), "--out", str(tmp_path / "again")) == 0
-    files = sorted(one.name for one in first.iterdir())
-    assert {"report.html", "report.json", "table.parquet", "config.yaml", "run.json"} <= set(files)
+def test_the_same_run_again_is_the_same_to_the_byte(made: Path, tmp_path: Path) -> None:
+    assert call(["explore", "--from", str(made), "--out", str(tmp_path / "again")]) == 0
+    files = sorted(one.name for one in made.iterdir())
+    assert {"report.html", "report.json", "table.parquet", "config.yaml", "run.json", "segmentation.yaml"} == set(files)
     assert sorted(one.name for one in (tmp_path / "again").iterdir()) == files
     for name in files:
-        assert (first / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
+        assert (made / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
 
 
-def test_what_is_proposed_loads_and_says_why(tmp_path: Path) -> None:
-    made = explored(tmp_path)
-    figures = json.loads((made / "report.json").read_bytes())
+def test_an_input_that_changed_is_refused(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written(tmp_path, events(30))
+    assert explore(tmp_path) == 0
+    written(tmp_path, events(31))
+    assert call(["explore", "--from", str(tmp_path / "run"), "--out", str(tmp_path / "again")]) == 1
+    assert "is another file" in capsys.readouterr().err
+    assert not (tmp_path / "again").exists()
+
+
+def test_what_is_proposed_loads_and_says_why(made: Path, figures: dict[str, Any]) -> None:
     assert [(one["kept"], one["other"]) for one in figures["redundancy"]["pairs"]] == [("orders", "spend")]
-    proposal = load(made / "segmentation.yaml", {})
-    assert {one.name: one.role for one in proposal.definition.features}["spend"] == "outcome"
+    proposal = load(made / "segmentation.yaml", {}).definition.features
+    assert {one.name: one.role for one in proposal}["spend"] == "outcome"
+    assert proposal[-1].of == ("spend", "orders")
     text = (made / "segmentation.yaml").read_text()
     assert "# spend: it says the same as orders" in text
     assert "# how often" in text  # what a person wrote is kept
     assert call(["config", "check", str(made / "segmentation.yaml")]) == 0
 
 
+def test_no_figure_is_a_number_that_json_cannot_say(made: Path) -> None:
+    assert b"null" not in (made / "report.json").read_bytes().replace(b'"out": null', b"")  # orjson writes NaN and ∞ so
+
+
+def test_the_table_has_every_customer_in_real_units(made: Path, figures: dict[str, Any]) -> None:
+    table = pyarrow.parquet.read_table(made / "table.parquet")
+    assert table.num_rows == figures["customers"] == 120
+    assert table.column_names[:4] == ["customer", "segment", "orders", "spend"]
+    orders = dict(zip(table["customer"].to_pylist(), table["orders"].to_pylist(), strict=True))
+    assert orders["c3"] > 10 > orders["c1"]
+
+
+def test_what_is_missing_is_known_from_what_is_zero(figures: dict[str, Any]) -> None:
+    missing = figures["missing"]
+    assert missing["features"]["age"]["share"] == missing["features"]["plan"]["share"] == 0.5
+    assert missing["features"]["price"]["share"] == 1 / 120  # of one the window forgot all orders
+    named = [one["choice"] for one in missing["choices"]["plan"]]
+    assert named == ["“unknown” as a category", "most frequent (free)", "indicator alone", "left out"]
+    assert [one["choice"] for one in missing["choices"]["age"]][1] == "median and indicator"
+    # one-hot with a column for unknown is what the configuration does already: nobody moves
+    assert missing["choices"]["plan"][0]["moved"] == 0.0
+    assert max(one["moved"] for one in missing["choices"]["plan"]) > 0.1
+
+
+def test_categories_that_are_not_listed_are_named(figures: dict[str, Any]) -> None:
+    assert figures["categories"]["plan"]["categories"]["plus"]["customers"] == 20
+    assert figures["categories"]["town"]["distinct"] == 12
+
+
+def test_who_comes_at_weekends_is_found_and_is_so_in_other_weeks_too(figures: dict[str, Any]) -> None:
+    group = figures["engagement"]["groups"]["weekend explorers"]
+    assert group["customers"] == 8  # every fifth, of those with enough events
+    assert group["same_in_other_weeks"] > 0.8
+    assert group["by_chance"] < 0.3
+
+
+def test_every_encoder_is_tried_with_its_columns_and_its_weight(figures: dict[str, Any]) -> None:
+    town = {one["encoder"]: one for one in figures["encoders"]["town"]["encoders"]}
+    assert town["label"]["columns"] == 1
+    assert town["one-hot"]["columns"] == 13
+    assert town["hashed"]["columns"] == 5
+    assert town["hashed"]["unequal"] == 0.0  # 12 towns in 4 buckets: some are not told apart
+    assert town["hashed"]["agreement"] == 1.0  # it is what the configuration does
+    assert town["left out"]["alone"] == 1.0
+
+
+def test_maps_are_drawn_at_several_settings_and_agree_or_not(figures: dict[str, Any], made: Path) -> None:
+    maps = figures["maps"]
+    assert [(one["perplexity"], one["start"]) for one in maps["maps"]] == [
+        (10, "principal components"), (10, "random"), (30, "principal components"), (30, "random"),
+    ]  # fmt: skip
+    page = (made / "report.html").read_text()
+    assert "islands appear in pure noise, too" in page
+    assert "Do the islands survive other settings?" in page
+
+
 def test_json_prints_the_figures_of_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    made = explored(tmp_path, "--json")
+    written(tmp_path, events(10))
+    assert explore(tmp_path, "--json") == 0
     said = json.loads(capsys.readouterr().out)
     out = said.pop("out")
-    assert said == json.loads((made / "report.json").read_bytes())
-    assert sorted(out) == sorted(str(one) for one in made.iterdir())
-    assert said["customers"] == 120
+    assert said == json.loads((tmp_path / "run" / "report.json").read_bytes())
+    assert sorted(out) == sorted(str(one) for one in (tmp_path / "run").iterdir())
 
 
-def test_no_figure_is_a_number_that_json_cannot_say(tmp_path: Path) -> None:
-    assert b"null" not in (explored(tmp_path) / "report.json").read_bytes()  # orjson writes NaN and ∞ so
+def test_at_a_date_nothing_later_is_in_the_report(tmp_path: Path) -> None:
+    written(tmp_path, events(12))
+    assert explore(tmp_path, "--at", "2023-12-01") == 0
+    figures = json.loads((tmp_path / "run" / "report.json").read_bytes())
+    assert figures["at"] == "2023-12-01T00:00:00+00:00"
+    assert figures["last"] < figures["at"]
+    assert sum(figures["engagement"]["by_weekday"].values()) == pytest.approx(1.0)
+    assert figures["engagement"]["events"] == figures["accepted"] < len(events(12))
