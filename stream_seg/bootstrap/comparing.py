@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 import orjson
+from ruamel.yaml import YAML
 
 from stream_seg.bootstrap.exploring import Form, Study, Tell, study
 from stream_seg.config import Config
@@ -73,12 +74,22 @@ def comparing(config: Config, file: Path, asked: Asked, out: Path, tell: Tell) -
         tell(DRAWING, 0, None)
         title = f"{settings.name}: ways to find groups"
         folder.write(CONFIG, content)
+        for name, model in model_beside(file):
+            folder.write(name, model)
         folder.write("report.json", orjson.dumps(told, option=orjson.OPT_INDENT_2))
-        folder.write("report.html", report.report(title, _sentences(told), compared, z, told))
+        folder.write("report.html", report.report(title, _sentences(config, told), compared, z, told))
         folder.write("labels.csv", document.labels_csv(found.table.customers, found.table.within, compared))
         folder.write(TIMINGS, orjson.dumps(document.timings(compared), option=orjson.OPT_INDENT_2))
         written = folder.written()
     return told | {"timings": document.timings(compared), "out": written}
+
+
+def model_beside(file: Path) -> Iterator[tuple[str, bytes]]:
+    """The initial model that a configuration names beside it: without it the copy of the file could not be read."""
+    segments = YAML(typ="safe").load(file.read_bytes()).get("segments") or {}
+    name = segments.get("initial_model")
+    if name is not None and Path(name).name == name:
+        yield name, (file.parent / name).read_bytes()
 
 
 def differing(run: Path, again: Path) -> list[str]:
@@ -107,10 +118,12 @@ def _about(found: Study, near: int) -> dict[str, Any]:
     }
 
 
-def _sentences(told: dict[str, Any]) -> Sequence[str]:
+def _sentences(config: Config, told: dict[str, Any]) -> Sequence[str]:
     columns = told["columns"]
     who = f"{told['customers']:,} customers as of {told['at'][:10]}, by {len(columns)} columns: {', '.join(columns)}."
     said = [f"{who} k = {told['k']}, seed {told['seed']}."]
+    if config.question:
+        said.insert(0, f"The question: {config.question}")
     if told["left_out"]:
         said.append(
             f"{told['left_out']:,} customers out of reach of all others (more than 20 standard deviations) shape no "

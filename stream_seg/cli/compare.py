@@ -71,6 +71,7 @@ def compare(
     """
     shown = output(context, json=json)
     from stream_seg.bootstrap.comparing import Asked, asked_again, comparing, differing
+    from stream_seg.config import load
     from stream_seg.explore.run import CONFIG
 
     if again is None:
@@ -85,7 +86,8 @@ def compare(
         if again.resolve() == out.resolve():
             raise typer.BadParameter("is the run itself: name another folder", param_hint="--out")
         asked, config = asked_again(again), again / CONFIG
-    settings = read_config(config)
+    # A run is made again from what stands in its folder, whatever the environment says today.
+    settings = read_config(config) if again is None else load(config, {})
     if settings.definition.tiers:
         names = ", ".join(tier.name for tier in settings.definition.tiers)
         shown.note(f"the tiers ({names}) are left out: everybody is compared together")

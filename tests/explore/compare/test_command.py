@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from stream_seg.bootstrap.comparing import differing
+from stream_seg.bootstrap.comparing import differing, model_beside
 from stream_seg.cli import call
 from tests.queries.shop import FEATURES, events
 
@@ -156,6 +156,13 @@ def test_a_mistake_in_the_call_is_one_line(
     assert ended == code
     assert line in told
     assert sorted(path.name for path in tmp_path.iterdir()) == ["events.ndjson", "segmentation.yaml"]
+
+
+def test_the_initial_model_that_a_configuration_names_goes_with_it(tmp_path: Path) -> None:
+    file = Path(settings(tmp_path, "segments: {k: 3, initial_model: model.json}\n"))
+    (tmp_path / "model.json").write_text("a model")
+    assert [*model_beside(file)] == [("model.json", b"a model")]
+    assert [*model_beside(Path(settings(tmp_path)))] == []
 
 
 def test_a_run_of_another_command_is_refused(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
