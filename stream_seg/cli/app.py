@@ -10,6 +10,7 @@ from stream_seg.cli import (
     affinity,
     apply,
     backfill,
+    choose,
     config,
     customer,
     demo,
@@ -71,8 +72,23 @@ def root(
         print(context.get_help())
 
 
-for module in (run, status, apply, backfill, demo, replay, quality, affinity, customer, segments, who, doctor, snapshot,
-               rebuild):  # fmt: skip
+for module in (
+    run,
+    status,
+    apply,
+    backfill,
+    demo,
+    replay,
+    quality,
+    affinity,
+    choose,
+    customer,
+    segments,
+    who,
+    doctor,
+    snapshot,
+    rebuild,
+):
     module.register(app)
 app.add_typer(model.app, name="model", short_help="Model versions: list, compare, put in force, take back.")
 app.add_typer(topics.app, name="topics", short_help="Makes the topics that a segmentation needs.")

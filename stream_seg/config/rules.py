@@ -23,7 +23,7 @@ class Parts(NamedTuple):
     takes: tuple[str, ...] = ()
 
 
-ALWAYS = ("name", "aggregate", "role", "words", "transform")
+ALWAYS = ("name", "aggregate", "role", "words", "transform", "basis")
 _TILED = ("where", "tiles")
 PARTS = {
     "count": Parts(("window",), (*_TILED, "field")),
