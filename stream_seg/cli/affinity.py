@@ -24,8 +24,8 @@ def affinity(
     of: Annotated[str, typer.Option(metavar="PREFIX", help="How the names of the features begin that are parts.")],
     components: Annotated[int, typer.Option(min=1, max=16, help="How many projections.")] = 3,
     name: Annotated[str, typer.Option(help="What they are called; a number follows.")] = "affinity",
-    end: Annotated[
-        str | None, typer.Option(metavar="DATE", help="As of this instant; what came later is not read.")
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="As of this instant; later events are left out.")
     ] = None,
     form: Annotated[
         Form | None, typer.Option("--format", help="What the inputs are. Default: by the ends of their names.")
@@ -43,7 +43,7 @@ def affinity(
     Examples:
       stream-seg affinity 2017.parquet --of buys_
       stream-seg affinity events.csv -c segmentation.yaml --of spend_ --components 2 --name taste
-      stream-seg affinity events.ndjson --of buys_ --end 2017-10-05 --json | jq -r .yaml
+      stream-seg affinity events.ndjson --of buys_ --at 2017-10-05 --json | jq -r .yaml
     """
     shown = output(context, json=json)
     if missing := [name for name in inputs if not Path(name).is_file()]:
@@ -55,7 +55,7 @@ def affinity(
     parts_of(settings.definition, asked)
     with shown.progress() as tell:
         found = run_affinity(
-            settings, inputs, asked, form=form.value if form is not None else None, end=instant(end, "--end"),
+            settings, inputs, asked, form=form.value if form is not None else None, end=instant(at, "--at"),
             tell=tell,
         )  # fmt: skip
     shown.result(found, found["yaml"].rstrip("\n"))

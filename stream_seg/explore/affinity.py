@@ -92,7 +92,8 @@ def yaml_of(found: Affinity, name: str, day: str) -> str:
     ]
     for number, one in enumerate(found.projections, 1):
         lines += [
-            f"  - name: {name}_{number}   # basis: behavioural; explains {100 * one.explained:.0f} %",
+            f"  - name: {name}_{number}   # explains {100 * one.explained:.0f} %",
+            "    basis: behavioural",
             "    aggregate: projection",
             f"    of: [{', '.join(found.of)}]",
             f"    weights: [{', '.join(f'{weight:g}' for weight in one.weights)}]",
