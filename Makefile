@@ -17,7 +17,7 @@ T ?=
 # for them half of the time. What T chooses runs in one, for -x and --pdb.
 PROCESSES := $(if $(strip $(T)),,--numprocesses=4 --dist=loadfile --no-loadscope-reorder)
 
-.PHONY: help setup test lint format types layers doctest demo bench quality dashboards simulate lock clean
+.PHONY: help setup test lint format types layers doctest demo bench quality explore dashboards simulate lock clean
 
 help: ## this page
 	@echo 'stream_seg labels customers while they act. Start here:'
@@ -82,6 +82,9 @@ bench: $(KERNELS) ## measure throughput and latency on real Kafka and Valkey; la
 
 quality: $(KERNELS) ## measure how good the segments are, learner by learner, on three data sets; last line is JSON
 	@$(BIN)/python -m benchmarks.quality
+
+explore: $(KERNELS) ## audit, explore, choose and compare on three data sets; last line is JSON
+	@$(BIN)/python -m benchmarks.exploring
 
 dashboards: $(KERNELS) ## execute every panel and rule against a real Prometheus; last line is JSON
 	@$(BIN)/python -m tests.dashboards
