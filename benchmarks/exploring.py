@@ -1,7 +1,7 @@
 """From raw data to a run, on three data sets: ``python -m benchmarks.exploring`` (`make explore`).
 
-Runs the commands as a person would, `audit`, `explore`, `choose` and `compare`, each in a process of its own; then a live
-run that begins with what `choose` wrote, over the same events, whose labels are compared with the report's. Seeded
+Runs the commands as a person would, `audit`, `explore`, `choose` and `compare`, each in a process of its own; then a
+live run that begins with what `choose` wrote, over the same events, whose labels are compared with the report's. Seeded
 defects are found in a dirty copy of completejourney, and none in the clean one. Writes
 ``benchmarks/results/exploring.json`` and prints it as the last line.
 """
@@ -26,6 +26,7 @@ import orjson
 
 from benchmarks import clickstream, seeding
 from benchmarks.origin import origin
+from benchmarks.seeds import SEEDS
 from benchmarks.sets import SETS
 from benchmarks.throughput import machine, say
 from stream_seg.adapters.files.demo import load as demo_set
@@ -124,8 +125,8 @@ def seeded(folder: Path) -> dict[str, Any]:
     dirty, _ = seeding.audited(seeding.written(folder / "dirty", dirty=True))
     return {
         "audit_seconds": round(seconds, 1),
-        "findings_seeded": len(seeding.SEEDS),
-        "findings_found": len(seeding.found(dirty)),
+        "findings_seeded": len(SEEDS),
+        "findings_found": len(seeding.found(dirty, clean)),
         "findings_false": len(seeding.false_findings(clean)),
     }
 

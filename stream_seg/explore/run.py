@@ -65,6 +65,14 @@ def _input(path: Path) -> Input:
     return Input(str(path), path.stat().st_size, digest)
 
 
+def _command_of(folder: Path) -> str:
+    """Of which command a folder is the run."""
+    try:
+        return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest).command
+    except msgspec.DecodeError:
+        return "…"
+
+
 def recorded(folder: Path) -> Manifest:
     """The manifest of a run that was made. Raises `Stop` where the folder is none, or an input is another one now."""
     try:
@@ -95,6 +103,8 @@ class RunFolder:
     def __enter__(self) -> Self:
         if self.folder.exists() and any(self.folder.iterdir()) and not (self.folder / MANIFEST).is_file():
             raise Stop(f"{self.folder} holds other things; name a new folder, or one of an earlier run")
+        if (self.folder / MANIFEST).is_file() and (earlier := _command_of(self.folder)) != self._made.command:
+            raise Stop(f"{self.folder} is the run of `stream-seg {earlier}`; name another folder")
         try:
             shutil.rmtree(self.part, ignore_errors=True)
             self.part.mkdir(parents=True)

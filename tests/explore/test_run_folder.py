@@ -43,6 +43,14 @@ def test_a_folder_of_somebody_else_is_not_touched(tmp_path: Path) -> None:
     assert (tmp_path / "thesis" / "chapter.tex").read_text() == "years of work"
 
 
+def test_a_run_of_another_command_is_not_replaced(tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "run", manifest("choose", [], {}, seed=7)):
+        pass
+    with pytest.raises(Stop, match="is the run of `stream-seg choose`"):
+        RunFolder(tmp_path / "run", manifest("compare", [], {}, seed=7)).__enter__()
+    assert recorded(tmp_path / "run").command == "choose"
+
+
 def test_an_input_that_changed_is_told_of(tmp_path: Path) -> None:
     data = tmp_path / "events.csv"
     data.write_text("a,b\n1,2\n")
