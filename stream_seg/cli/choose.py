@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stream_seg.cli.options import DEFAULT_CONFIG, ConfigFile, Json, instant, output, read_config
+from stream_seg.cli.options import DEFAULT_CONFIG, ConfigFile, Json, extra_explore, instant, output, read_config
 from stream_seg.cli.output import FINDINGS, table
 from stream_seg.cli.quality import Form
 
@@ -67,7 +67,8 @@ def choose(
     if missing := [name for name in inputs or [] if not Path(name).is_file()]:
         raise typer.BadParameter(f"no such file: {', '.join(missing)}", param_hint="INPUT")
     settings = read_config(config) if again is None else None
-    from stream_seg.bootstrap.choosing import Choice, run_again, run_choose
+    with extra_explore():
+        from stream_seg.bootstrap.choosing import Choice, run_again, run_choose
 
     with shown.progress() as tell:
         if settings is None:

@@ -1,7 +1,8 @@
 """Options that many commands share, and how they reach the configuration."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -33,6 +34,17 @@ def read_config(file: Path, overrides: "Mapping[tuple[str, str], Any] | None" = 
     from stream_seg.config import load  # noqa: PLC0415  # pydantic and YAML wait until a command needs them
 
     return load(file, os.environ, {(section, key): value for (section, key), value in (overrides or {}).items()})
+
+
+@contextmanager
+def extra_explore() -> Iterator[None]:
+    """Around an import that needs the extra `explore`: raises `Stop` with the remedy where it is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        from stream_seg.errors import Stop  # noqa: PLC0415  # nearly never
+
+        raise Stop(f"the package {error.name} is not installed: pip install 'stream_seg[explore]'") from error
 
 
 def instant(text: str | None, option: str) -> int | None:

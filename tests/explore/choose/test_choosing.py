@@ -184,6 +184,16 @@ def test_bad_input_is_told_and_nothing_is_left(
     assert sorted(path.name for path in tmp_path.iterdir()) == [name, "shop.yaml"]
 
 
+def test_without_the_extra_the_remedy_is_told(shop: tuple[Path, str], tmp_path: Path) -> None:
+    config, events = shop
+    program = "import sys; sys.modules['matplotlib'] = None; from stream_seg.cli import main; main()"
+    words = ["choose", events, "-c", str(config), "--out", str(tmp_path / "out")]
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "pip install 'stream_seg[explore]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_wrong_usage_is_told(shop: tuple[Path, str], tmp_path: Path) -> None:
     config, events = shop
     out = ("--out", str(tmp_path / "out"))
