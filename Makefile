@@ -13,8 +13,9 @@ KERNELS := $(VENV)/.kernels
 STATUS := $(VENV)/.pytest-status
 SEEDS ?= 1000
 T ?=
-# All tests go to two processes, file by file: each has servers of its own. What T chooses runs in one, for -x and --pdb.
-PROCESSES := $(if $(strip $(T)),,--numprocesses=2 --dist=loadfile)
+# All tests go to four processes, file by file, in the order of tests/conftest.py: each has servers of its own, and waits
+# for them half of the time. What T chooses runs in one, for -x and --pdb.
+PROCESSES := $(if $(strip $(T)),,--numprocesses=4 --dist=loadfile --no-loadscope-reorder)
 
 .PHONY: help setup test lint format types layers doctest demo bench quality dashboards simulate lock clean
 

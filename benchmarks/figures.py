@@ -19,8 +19,9 @@ from benchmarks.waits import PARTS
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results/throughput.json"
 TRAINER = ROOT / "benchmarks/results/trainer.json"
+EXPLORING = ROOT / "benchmarks/results/exploring.json"  # of `python -m benchmarks.exploring`
 COMMANDS = ROOT / "benchmarks/results/commands.json"  # of `python -m benchmarks.commands`
-BLOCKS = re.compile(r"(<!-- (figures|waits|sizing): [^>]*-->\n).*?(<!-- /\2 -->)", re.DOTALL)
+BLOCKS = re.compile(r"(<!-- (figures|waits|sizing|exploring): [^>]*-->\n).*?(<!-- /\2 -->)", re.DOTALL)
 
 
 class Row(NamedTuple):
@@ -66,6 +67,8 @@ def measured() -> dict[str, Any]:
     results["trainer"] = json.loads(TRAINER.read_text("utf-8"))
     if COMMANDS.exists():
         results["commands"] = json.loads(COMMANDS.read_text("utf-8"))
+    if EXPLORING.exists():
+        results["exploring"] = json.loads(EXPLORING.read_text("utf-8"))
     return results
 
 
@@ -127,9 +130,35 @@ def _when(one: tuple[str, dict[str, Any]]) -> str:
     )
 
 
+STEPS = ("audit", "explore", "choose", "compare")
+
+
+def exploring(results: dict[str, Any]) -> str:
+    """What the way from raw data to a run takes, data set by data set."""
+    found = results.get("exploring")
+    if found is None:
+        return "Not measured yet."
+    sets = found["sets"]
+    lines = [["", *sets], ["---"] * (1 + len(sets)), ["customers", *(f"{one['customers']:,}" for one in sets.values())]]
+    for step in STEPS:
+        own = [one[step] for one in sets.values()]
+        cells = [f"{one['seconds']:,.0f} / {one['rss_mb']:,}" for one in own]
+        lines.append([f"`{step}`, seconds / peak memory, MB", *cells])
+    equal = ["yes" if one["live_labels_equal"] else "**no**" for one in sets.values()]
+    lines.append(["a live run says what the report says", *equal])
+    said = (
+        f"Audit of completejourney's raw lines, joined with products and households: {found['audit_seconds']:.0f} s "
+        f"(bar 20); {found['findings_found']} of {found['findings_seeded']} seeded defects found, "
+        f"{found['findings_false']} false findings on the clean copy. Largest page {found['report_mb']:.1f} MB (bar "
+        f"5). Bars of `explore` and `choose` on completejourney: 120 s. {found['machine']['cores']} cores "
+        f"({found['machine']['cpu']}), {found['date']}, {origin_of(found)}; `make explore` measures again."
+    )
+    return "\n".join(["| " + " | ".join(line) + " |" for line in lines] + ["", said])
+
+
 def filled(page: str, results: dict[str, Any]) -> str:
     """The page with the tables in their places."""
-    tables = {"figures": table, "waits": waits, "sizing": sizing.table}
+    tables = {"figures": table, "waits": waits, "sizing": sizing.table, "exploring": exploring}
     return BLOCKS.sub(lambda found: f"{found[1]}{tables[found[2]](results)}\n{found[3]}", page)
 
 

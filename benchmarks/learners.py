@@ -33,7 +33,7 @@ class RiverDefaults(RiverKMeans):
     def __init__(self, columns: int, learning: Learning) -> None:
         super().__init__(columns, msgspec.structs.replace(learning, options={"halflife": 0.5}))
 
-    def begin(self, table: Float64) -> None:
+    def begin(self, table: Float64, given: Fitted | None = None) -> None:  # noqa: ARG002 — nothing is given here
         self.learn(table, table)
 
 
@@ -55,7 +55,7 @@ class PartialFit(_Pickled):
     def __init__(self, columns: int, learning: Learning) -> None:  # noqa: ARG002 — scikit-learn counts them itself
         self.state = StandardScaler(), MiniBatchKMeans(learning.k, random_state=learning.seed, n_init=10)
 
-    def begin(self, table: Float64) -> None:
+    def begin(self, table: Float64, given: Fitted | None = None) -> None:  # noqa: ARG002 — nothing is given here
         self.learn(table, table)
 
     def learn(self, news: Float64, table: Float64) -> None:  # noqa: ARG002 — it learns from what comes, once
@@ -78,7 +78,7 @@ class WeeklyRefit(_Pickled):
         self.learning = learning
         self.state = None, None, 0
 
-    def begin(self, table: Float64) -> None:
+    def begin(self, table: Float64, given: Fitted | None = None) -> None:  # noqa: ARG002 — nothing is given here
         self.refit(table)
 
     def learn(self, news: Float64, table: Float64) -> None:

@@ -75,7 +75,8 @@ _MEASURES = (
         normal="No trend over weeks; weekends and seasons show.",
         action="A step on one day: a producer's release, or a campaign. A slope: customers change, and the next model "
         "follows them.",
-        queries=(Query(f"sum by (subject, method) (stream_seg_drift_score{{{ONE}}})", "{{subject}} {{method}}"),),
+        queries=(Query(f"sum by (tier, subject, method) (stream_seg_drift_score{{{ONE}}})",
+                       "{{tier}} {{subject}} {{method}}"),),
         width=12, runbook="drift-act",
     ),
     Panel(

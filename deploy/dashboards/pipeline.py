@@ -131,7 +131,7 @@ _SILENCE = (
     Panel(
         "series", "The clocks are behind by",
         "How far each partition's own clock is behind now. It moves with INGEST's progress, or with the broker's time.",
-        normal="Some seconds. With `input.clock: event` it is the age of the events.",
+        normal="Some seconds. With `input.clock: event`, where time is that of the events, 0.",
         action="Standing: nobody moves by silence there. The log of LABEL names the source that makes no progress.",
         queries=(Query(f"stream_seg_clock_lag_seconds{{{STAGE}, {PART}}}", "partition {{partition}}"),),
         unit="s", runbook="clock-stands",

@@ -79,7 +79,8 @@ _MOVES = (
     ),
     Panel(
         "bars", "Who stayed",
-        "1 less the movements out of a segment in the time range for each customer who is in it now; 0 at the least.",
+        "How well each segment holds its customers: 100 % where nobody left it in the time range, 0 where as many left "
+        "as are in it now, or more. Who leaves twice counts twice.",
         normal="Much the same from week to week, over the same time range.",
         action="Low for one alone: it lies between others, and what people do for it comes too late. Low for all: "
         "labels flap.",

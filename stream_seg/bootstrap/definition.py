@@ -16,7 +16,7 @@ from stream_seg.bootstrap.backfilling import folded
 from stream_seg.bootstrap.connect import broker_of, now, producer_of
 from stream_seg.bootstrap.recorded import EVENTS, SAMPLES, first_written, recorded
 from stream_seg.config import Config
-from stream_seg.core.activation import Activation, Fill
+from stream_seg.core.activation import Activation, Fill, first_activation
 from stream_seg.core.definition import Definition, feature_set_version
 from stream_seg.errors import Stop
 from stream_seg.pipeline.label_state import newest
@@ -165,9 +165,7 @@ def _another(config: Config, holds: Activation) -> str | None:
 
 def _first(config: Config, *, who: str, why: str) -> Activation:
     """The first activation: nobody is there yet to number it."""
-    definition = config.definition
-    version = feature_set_version(definition)
-    return Activation(number=1, definition=definition, feature_set_version=version, who=who, at=now(), why=why)
+    return first_activation(config.definition, config.initial, who=who, at=now(), why=why)
 
 
 async def everywhere(config: Config, activation: Activation) -> list[Message]:

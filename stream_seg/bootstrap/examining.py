@@ -40,6 +40,7 @@ from stream_seg.pipeline.symptoms import (
     STALE,
     Seen,
     StageFacts,
+    activation_finding,
     definition_finding,
     learning_findings,
     letters_finding,
@@ -185,7 +186,7 @@ async def _look_at_work(config: Config) -> list[Finding]:
     current = newest(part.meta for part in stages["label"])
     changes = await changes_of(config, current) if current else []
     bounded = (current.definition if current else config.definition).input.clock == "event"
-    found = [definition_finding(current, changes, str(config.path))]
+    found = [definition_finding(current, changes, str(config.path)), activation_finding(stages["label"])]
     for one in facts:
         found += stage_findings(one)
     for one in facts:

@@ -84,7 +84,8 @@ def study(
                 months.append(day)
         tell(FOLDING, boundary // DAY - source.first // DAY, source.last // DAY - source.first // DAY + 1)
     if not through:
-        raise Stop(f"{', '.join(inputs)}: no usable event{' before the end that was asked for' if end else ''}")
+        before = " before the end that was asked for" if end else ""
+        raise Stop(f"{', '.join(inputs)}: no usable event{before}{source.first_rejected or ''}")
     instant = through if end is None else max(end, source.last + 1)
     everybody = sampling.census(instant)
     if not everybody.customers:
@@ -122,11 +123,15 @@ class _Usable:
         self._tell = tell
         self.read = self.rejected = 0
         self.first, self.last = 2**62, 0
+        self.first_rejected: str | None = None
 
     def batches(self) -> Iterator[Batch]:
         for batch in self._given:
             self.read += len(batch)
             self.rejected += len(batch.rejected)
+            if batch.rejected and self.first_rejected is None:
+                index = min(batch.rejected)
+                self.first_rejected = f"; the first that is none, {batch.place(index)}: {batch.rejected[index]}"
             self._tell(READING, self.read, None)
             wanted = np.ones(len(batch), np.bool_)
             wanted[list(batch.rejected)] = False

@@ -27,8 +27,8 @@ from stream_seg.adapters.memory.replay import Following, Replay
 from stream_seg.adapters.memory.slots import MemorySlots
 from stream_seg.bootstrap.connect import broker_of
 from stream_seg.config import Config
-from stream_seg.core.activation import Activation
-from stream_seg.core.definition import InputRules, feature_set_version
+from stream_seg.core.activation import first_activation
+from stream_seg.core.definition import InputRules
 from stream_seg.errors import Stop
 from stream_seg.pipeline.label import Labeller
 from stream_seg.pipeline.queries import PartitionFacts, segments_answer
@@ -135,12 +135,7 @@ def _fed(
 ) -> dict[str, Any]:
     definition = msgspec.structs.replace(config.definition, input=InputRules(clock="event"))
     replay = Replay()
-    replay.start(
-        Activation(
-            number=1, definition=definition, feature_set_version=feature_set_version(definition), who="replay", at=0,
-            why="replay",
-        )
-    )  # fmt: skip
+    replay.start(first_activation(definition, config.initial, who="replay", at=0, why="replay"))
     wanted = _Wanted(_within(_counted(batches, tell, length), start, end))
     source = _Input(in_order(iter(wanted)), results, tell)
     definitions: dict[int, dict[str, Any]] = {}

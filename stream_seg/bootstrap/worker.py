@@ -9,7 +9,6 @@ import threading
 from pathlib import Path
 
 from stream_seg.bootstrap.saying import say
-from stream_seg.bootstrap.stages import run_stage
 from stream_seg.config import load
 from stream_seg.errors import StreamSegError
 
@@ -41,6 +40,8 @@ def main() -> None:
     if stage != "learn":
         # numba would load scipy for kernels that do linear algebra; none of these stages has one: 14 MB less.
         sys.modules["scipy"] = None  # type: ignore[assignment]  # how Python marks what is not to be imported
+    from stream_seg.bootstrap.stages import run_stage  # noqa: PLC0415  # with numba, which looks for scipy as it loads
+
     run_stage(config, stage, embedded="--embedded" in flags, quiet="--quiet" in flags)
 
 

@@ -7,8 +7,12 @@ from typing import Annotated
 import typer
 
 from stream_seg.cli import (
+    affinity,
     apply,
+    audit,
     backfill,
+    choose,
+    compare,
     config,
     customer,
     demo,
@@ -72,8 +76,25 @@ def root(
 
 
 for module in (
-    run, status, apply, backfill, demo, replay, explore, quality, customer, segments, who, doctor, snapshot, rebuild,
-):  # fmt: skip
+    run,
+    status,
+    apply,
+    backfill,
+    demo,
+    audit,
+    explore,
+    choose,
+    compare,
+    affinity,
+    replay,
+    quality,
+    customer,
+    segments,
+    who,
+    doctor,
+    snapshot,
+    rebuild,
+):
     module.register(app)
 app.add_typer(model.app, name="model", short_help="Model versions: list, compare, put in force, take back.")
 app.add_typer(topics.app, name="topics", short_help="Makes the topics that a segmentation needs.")

@@ -17,7 +17,7 @@ This page is made of `--help` by `python -m stream_seg.cli.reference`; a test co
 | 0 | fine |
 | 1 | it failed: a server does not answer, nobody of that id, no such version, LEARN refuses an order, Ctrl-C |
 | 2 | wrong usage, or a mistake in the configuration |
-| 3 | it worked and found something to look at (`doctor`, `model reproduce`) |
+| 3 | it worked and found something to look at (`doctor`, `model reproduce`, `audit`) |
 
 With `--json` a command prints exactly one JSON document on stdout: its result, or `{"error": {"kind", "message"}}`
 (with `problems`, one line each, for a configuration). Everything else goes to stderr.

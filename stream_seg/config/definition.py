@@ -74,6 +74,7 @@ def _feature(one: FeatureSection) -> Feature:
         half_life=one.half_life,
         gap=one.gap,
         of=one.of,
+        weights=one.weights or (),
         encode=cast("Encoder | None", one.encode),
         categories=tuple(one.categories),
         buckets=one.buckets,

@@ -13,6 +13,8 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from stream_seg.config import rules, segment_rules
 from stream_seg.config.definition import build
 from stream_seg.config.environment import override, put, section_in
+from stream_seg.config.good import Basis, Good, bases_of, check_good, good_of
+from stream_seg.config.initial import initial_model
 from stream_seg.config.notices import notice
 from stream_seg.config.problems import KeyPath, Problems, choose, dotted
 from stream_seg.config.scalars import shown
@@ -26,6 +28,7 @@ from stream_seg.config.settings import KafkaSettings, RedisSettings, RunSettings
 from stream_seg.config.source import Source, read
 from stream_seg.config.views import check_views, views_of
 from stream_seg.core.definition import Definition
+from stream_seg.core.model import ModelVersion
 from stream_seg.core.views import View
 
 DEFAULT_FILE = Path("segmentation.yaml")
@@ -37,6 +40,10 @@ class Config:
     """A whole configuration. Only `definition` decides anything; the rest says where to run and how.
 
     input_topics  the product topics that INGEST reads; empty when producers write into `events` themselves
+    initial       the version with which a first definition comes into force, if the file names one
+    question      what the segments are for
+    good          when they are good enough
+    bases         feature -> what kind of thing it says of a customer
     views         what can be asked about customers
     notices       what is right and still worth a look, each as ``file:line:column: key: what``
     path          the file that it was read from
@@ -48,6 +55,10 @@ class Config:
     run: RunSettings
     input_topics: tuple[str, ...]
     path: Path
+    good: Good
+    bases: Mapping[str, Basis]
+    question: str | None = None
+    initial: ModelVersion | None = None
     views: tuple[View, ...] = ()
     notices: tuple[str, ...] = ()
 
@@ -75,6 +86,8 @@ def load(path: Path, env: Mapping[str, str], overrides: Mapping[KeyPath, Any] | 
     definition = build(document)
     rules.check_fields(definition, checker.tell)
     check_views(document.views, definition.features, checker.tell)
+    check_good(document.good, definition.features, checker.tell)
+    initial = initial_model(document.segments.initial_model, path, definition, checker.tell)
     problems.raise_if_any()
     notices = Problems(str(path))
     notice(definition, _Checker(source, origin, notices).tell)
@@ -85,6 +98,10 @@ def load(path: Path, env: Mapping[str, str], overrides: Mapping[KeyPath, Any] | 
         run=document.run,
         input_topics=tuple(document.input.topics),
         path=path,
+        good=good_of(document.good),
+        bases=bases_of(document.features),
+        question=document.question,
+        initial=initial,
         views=views_of(document.views, definition.features),
         notices=tuple(notices.lines()),
     )

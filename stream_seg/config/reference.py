@@ -35,7 +35,8 @@ This page is made by `python -m stream_seg.config.reference`; a test compares th
   `**********`.
 * `name`, `input`, `features`, `time`, `segments`, `tiers` and `levers` decide: workers take them from the log, where
   `stream-seg apply` puts them. `kafka`, `redis` and `run` say where and how one process works. `views` only ask:
-  `stream-seg who` takes them from the file, so a change is in force when it is saved.
+  `stream-seg who` takes them from the file, so a change is in force when it is saved. `question`, `good` and a
+  feature's `basis` are for `stream-seg choose` alone; `initial_model` counts once, for the first definition.
 """
 
 _VIEWS = """\

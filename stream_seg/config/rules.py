@@ -23,7 +23,7 @@ class Parts(NamedTuple):
     takes: tuple[str, ...] = ()
 
 
-ALWAYS = ("name", "aggregate", "role", "words", "transform")
+ALWAYS = ("name", "aggregate", "role", "words", "transform", "basis")
 _TILED = ("where", "tiles")
 PARTS = {
     "count": Parts(("window",), (*_TILED, "field")),
@@ -42,6 +42,8 @@ PARTS = {
     "latest": Parts(("field",), ("where", "encode", "categories", "buckets", "empty")),
     "ratio": Parts(("of",), ("empty",)),
     "trend": Parts(("of",), ("empty",)),
+    "projection": Parts(("of", "weights"), ("empty",)),
+    "diversity": Parts(("of",), ("empty",)),
 }
 
 
@@ -138,6 +140,11 @@ def _check_of(
     one: FeatureSection, i: int, earlier: dict[str, FeatureSection], every: list[FeatureSection | None], tell: Tell
 ) -> None:
     assert one.of is not None  # the caller looked
+    if one.aggregate in ("ratio", "trend") and len(one.of) > 2:
+        tell(("features", i, "of"), f"`{one.aggregate}` compares two features, not {len(one.of)}: leave two")
+    if one.weights is not None and len(one.weights) != len(one.of):
+        what = f"there are {len(one.weights)} for the {len(one.of)} features of `of`, give each its weight"
+        tell(("features", i, "weights"), what)
     for position, name in enumerate(one.of):
         path: KeyPath = ("features", i, "of", position)
         if name not in earlier:
@@ -149,11 +156,13 @@ def _check_of(
                 tell(path, f"`{name}` is declared later, move it up")
             else:
                 tell(path, f"no feature is called `{name}`, {choose(name, earlier) if earlier else 'declare it first'}")
+        elif name in one.of[:position] and one.aggregate in ("projection", "diversity"):
+            tell(path, f"`{name}` is there already, its share would count twice: take it out")
         elif earlier[name].encode:
             tell(path, f"`{name}` is a category, not one number; name another")
         elif one.aggregate == "trend" and not earlier[name].window:
             tell(path, f"`{name}` has no window, `trend` compares rates of windows; name another")
-    short, long = (earlier.get(name) for name in one.of)
+    short, long = (earlier.get(name) for name in one.of[:2])
     if one.aggregate == "trend" and short and long and short.window and long.window and short.window >= long.window:
         what = f"{written(short.window)} is not shorter than {written(long.window)}, write the shorter window first"
         tell(("features", i, "of"), what)

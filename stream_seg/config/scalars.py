@@ -142,6 +142,35 @@ def number(least: float = -math.inf, most: float = math.inf, *, below: bool = Fa
     return validate
 
 
+def share(least: float = 0.0, most: float = 1.0) -> Callable[[Any], float]:
+    """A validator of shares: ``3%`` or 0.03."""
+
+    def validate(value: Any) -> float:
+        match = re.fullmatch(r"(\d{1,3}(?:\.\d{1,6})?) ?%", value) if isinstance(value, str) else None
+        given = float(match[1]) / 100 if match else value
+        if not isinstance(given, int | float) or isinstance(given, bool):
+            raise wrong(f"{shown(value)} is not a share, write 3% or 0.03")
+        if not least <= given <= most:
+            raise wrong(f"{shown(value)} is out of range, use {least:.0%} to {most:.0%}")
+        return float(given)
+
+    return validate
+
+
+def between(least: int, most: int) -> Callable[[Any], tuple[int, int]]:
+    """A validator of a range of whole numbers: ``[3, 8]``, both included."""
+
+    def validate(value: Any) -> tuple[int, int]:
+        if not isinstance(value, list | tuple) or len(value) != 2:
+            raise wrong(f"expected two whole numbers, got {shown(value)}, write [{least}, {most}]")
+        low, high = (whole(least, most)(one) for one in value)
+        if low > high:
+            raise wrong(f"[{low}, {high}] holds no number, put the smaller one first")
+        return low, high
+
+    return validate
+
+
 def flag(value: Any) -> bool:
     """``true`` or ``false``."""
     if isinstance(value, FromEnvironment) and value in ("true", "false"):

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from stream_seg.config.good import BASES, GoodSection
 from stream_seg.config.scalars import (
     Flag,
     Kind,
@@ -19,13 +20,13 @@ from stream_seg.config.scalars import (
 )
 from stream_seg.config.section import Section, Words, in_range
 from stream_seg.config.settings import KafkaSettings, RedisSettings, RunSettings
-from stream_seg.config.transforms import Transforms, pair_of_names
+from stream_seg.config.transforms import Transforms, several_names, several_numbers
 from stream_seg.config.views import ViewSection
 from stream_seg.core.definition import DAY, MINUTE, SECOND
 
 AGGREGATES = (
     "count", "sum", "mean", "max", "min", "decayed_sum", "distinct_days", "distinct", "recency", "tenure",
-    "mean_gap", "sessions", "time_on_site", "latest", "ratio", "trend",
+    "mean_gap", "sessions", "time_on_site", "latest", "ratio", "trend", "projection", "diversity",
 )  # fmt: skip
 
 Name = Annotated[
@@ -79,9 +80,13 @@ class FeatureSection(Section):
     )
     half_life: FromOneSecond | None = Field(default=None, description="after this long an event counts half")
     gap: FromOneSecond | None = Field(default=None, description="this much silence ends a session")
-    of: Annotated[tuple[str, str], BeforeValidator(pair_of_names), Kind("[name, name]")] | None = Field(
+    of: Annotated[tuple[str, ...], BeforeValidator(several_names), Kind("[name, name, …]")] | None = Field(
         default=None,
-        description="two features declared earlier: `ratio` is a / b, `trend` compares their rates (short, long)",
+        description="features declared earlier: `ratio` is a / b, `trend` compares their rates (short, long); "
+        "`projection` and `diversity` take two or more and look at the shares that they have in their sum",
+    )
+    weights: Annotated[tuple[float, ...], BeforeValidator(several_numbers), Kind("[number, number, …]")] | None = Field(
+        default=None, description="of a `projection`, one for each of `of`: their mean, each counted by its share"
     )
     encode: (
         Annotated[str, BeforeValidator(one_of("ordinal", "one_hot", "hashed", "binary")), Kind("encoder")] | None
@@ -106,6 +111,11 @@ class FeatureSection(Section):
         default="feature", description="`outcome`: reported per segment, never decides one"
     )
     words: FeatureWords | None = Field(default=None, description="`{high: …, low: …}`, used in names and reasons")
+    basis: Annotated[str, BeforeValidator(one_of(*BASES)), Kind("basis")] = Field(
+        default="behavioural",
+        description="what kind of thing it says of a customer: `behavioural`, `demographic`, `geographic` or "
+        "`psychographic`; `stream-seg choose` warns of mixing them without a `question`",
+    )
 
 
 class MappingSection(Section):
@@ -207,6 +217,11 @@ class SegmentsSection(Section):
     table: Annotated[int, in_range(100, 1_000_000), Kind("whole number")] = Field(
         default=5_000, description="customers whose latest vector the learner keeps"
     )
+    initial_model: Text | None = Field(
+        default=None,
+        description="a `model.json` that `stream-seg choose` made, beside this file: the first definition comes into "
+        "force with it, so customers have segments from their first event, and the learner goes on from it",
+    )
     options: dict[str, Number] = Field(
         default={}, description="settings of the learner itself, `name: number`; see *Options of learners*"
     )
@@ -263,6 +278,12 @@ class Document(Section):
     drift: DriftSection = Field(default=DriftSection(), description="what is done about drift")
     tiers: list[TierSection] = Field(default=[], description="customers who are segmented by themselves")
     levers: list[LeverSection] = Field(default=[], description="names, levers and owners of segments")
+    question: Text | None = Field(
+        default=None, description="the question that the segments answer, as a person asks it"
+    )
+    good: GoodSection = Field(
+        default=GoodSection(), description="when they are good enough: `stream-seg choose` ranks by it"
+    )
     views: list[ViewSection] = Field(
         default=[], description="questions about customers; default: three ready-made ones"
     )

@@ -1,4 +1,4 @@
-"""The parts of a feature that are lists: transforms and the two names of a derived feature."""
+"""The parts of a feature that are lists: transforms, the names that a derived feature is made of, and their weights."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from pydantic import BeforeValidator, PlainValidator
 
 from stream_seg.config.problems import choose
 from stream_seg.config.scalars import Kind, shown, wrong
+
+MOST = 256  # features that one is made of
+LARGEST = 1e6  # weight
 
 
 class Transform(NamedTuple):
@@ -54,11 +57,19 @@ def transforms(value: Any) -> list[Any]:
     return value
 
 
-def pair_of_names(value: Any) -> tuple[str, str]:
-    """``[a, b]``: two names."""
-    if not isinstance(value, list) or len(value) != 2 or not all(isinstance(name, str) for name in value):
+def several_names(value: Any) -> tuple[str, ...]:
+    """``[a, b, …]``: at least two names; `stream_seg.config.rules` knows who takes more."""
+    if not isinstance(value, list) or not 2 <= len(value) <= MOST or not all(isinstance(name, str) for name in value):
         raise wrong("needs the names of two features declared earlier, write it as [a, b]")
-    return value[0], value[1]
+    return tuple(value)
+
+
+def several_numbers(value: Any) -> tuple[float, ...]:
+    """``[0.7, -0.1, …]``: numbers up to a million."""
+    fit = isinstance(value, list) and all(isinstance(w, int | float) and not isinstance(w, bool) for w in value)
+    if not fit or not all(abs(w) <= LARGEST for w in value):
+        raise wrong("needs a number for each feature in `of`, write it as [0.7, -0.1]")
+    return tuple(map(float, value))
 
 
 Transforms = Annotated[

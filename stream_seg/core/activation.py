@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from stream_seg.core.definition import Definition, Feature
+from stream_seg.core.definition import Definition, Feature, feature_set_version
 from stream_seg.core.model import ModelVersion
 
 ENGINE = 1  # raised when the same log would be decided differently than before
@@ -102,3 +102,11 @@ class Activation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
                 return lever.name
         named = self.model.segments if self.model else ()
         return (named[segment] if 0 <= segment < len(named) else "") or f"segment {segment}"
+
+
+def first_activation(definition: Definition, model: ModelVersion | None, *, who: str, at: int, why: str) -> Activation:
+    """With what a log begins: a definition and, if it was given one, the version that its customers are labelled by."""
+    version = feature_set_version(definition)
+    return Activation(
+        number=1, definition=definition, feature_set_version=version, model=model, who=who, at=at, why=why
+    )

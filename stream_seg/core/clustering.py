@@ -41,8 +41,11 @@ class Option(NamedTuple):
 class Clusterer(Protocol):
     """An online clusterer. The same calls in the same order give the same state, on every machine."""
 
-    def begin(self, table: Float64) -> None:
-        """Makes the first segments from the newest vector of every known customer, (customers, columns)."""
+    def begin(self, table: Float64, given: Fitted | None = None) -> None:
+        """Makes the first segments from the newest vector of every known customer, (customers, columns).
+
+        `given`: they are there already, learned elsewhere; the learner goes on from them.
+        """
         ...
 
     def learn(self, news: Float64, table: Float64) -> None:
@@ -94,8 +97,8 @@ class Keyed:
         self._refits = 0
         self._fitted = Fitted(Scaler(np.zeros(columns), np.zeros(columns)), np.zeros((learning.k, columns)))
 
-    def begin(self, table: Float64) -> None:
-        self._fitted = keyed.begin(table, self._learning.k, self._learning.seed)
+    def begin(self, table: Float64, given: Fitted | None = None) -> None:
+        self._fitted = given or keyed.begin(table, self._learning.k, self._learning.seed)
 
     def learn(self, news: Float64, table: Float64) -> None:  # noqa: ARG002 — the table holds what is new
         self._fitted = keyed.step(self._fitted, table)
@@ -157,7 +160,14 @@ class RiverKMeans:
             n_clusters=learning.k, halflife=learning.options.get("halflife", HALFLIFE.default), seed=learning.seed
         )
 
-    def begin(self, table: Float64) -> None:
+    def begin(self, table: Float64, given: Fitted | None = None) -> None:
+        if given is not None:
+            for f in self._keys:  # as if so many vectors of this mean and spread had been seen
+                self._scaler.counts[f] = len(table)
+                self._scaler.means[f] = float(given.scaler.mean[f])
+                self._scaler.vars[f] = float(given.scaler.scale[f]) ** 2
+            self._kmeans.centers = {j: dict(enumerate(center)) for j, center in enumerate(given.centers.tolist())}  # type: ignore[misc]  # read only
+            return
         for row in table.tolist():
             self._scaler.learn_one(dict(enumerate(row)))
         z = np.array([list(self._scaler.transform_one(dict(enumerate(row))).values()) for row in table.tolist()])

@@ -27,6 +27,7 @@ Aggregate = Literal[
     "sessions", "time_on_site",                            # over `window`, cut by `gap`
     "latest",                                              # of `field`, with an encoder when it is a category
     "ratio", "trend",                                      # of two earlier features, at read time
+    "projection", "diversity",                             # of the shares that earlier features have in their total
 ]  # fmt: skip
 Encoder = Literal["ordinal", "one_hot", "hashed", "binary"]
 Role = Literal["feature", "outcome"]
@@ -54,7 +55,10 @@ class Feature(_Value, frozen=True, kw_only=True):
     window      ms; a window is `tiles` whole tiles, so its edge is exact to one tile
     half_life   ms, for `decayed_sum`
     gap         ms of silence that ends a session
-    of          (a, b): names of two earlier features; ratio = a / b, trend = short rate / long rate (per window)
+    of          names of earlier features: (a, b) for ratio = a / b and trend = short rate / long rate (per window);
+                any number for projection and diversity, which look at what part each has in the sum of all
+    weights     for projection, one for each of `of`; it is their mean, each counted by its feature's part in the sum.
+                They are part of the meaning: with other weights it is another feature
     encode      for `latest` of a category; `categories` lists them (not for hashed), `buckets` for hashed
     registers   buckets of the `distinct` sketch (linear counting); with 64 of them 32 distinct values are counted to
                 10 % (one standard error), 64 to 11 %, 128 to 13 %; more than 3 per bucket fill it
@@ -73,7 +77,8 @@ class Feature(_Value, frozen=True, kw_only=True):
     tiles: int = 8
     half_life: int | None = None
     gap: int | None = None
-    of: tuple[str, str] | None = None
+    of: tuple[str, ...] | None = None
+    weights: tuple[float, ...] = ()
     encode: Encoder | None = None
     categories: tuple[str, ...] = ()
     buckets: int = 8

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 
 from stream_seg.core.adoption import Bools
+from stream_seg.core.counting import add_event
 from stream_seg.core.decision import MOVE, STAY, activation_row, decide, distances
 from stream_seg.core.emission import (
     BY_BACKFILL,
@@ -27,7 +28,7 @@ from stream_seg.core.emission import (
     emit,
 )
 from stream_seg.core.instants import next_change, next_visit
-from stream_seg.core.measures import add_event, read_columns
+from stream_seg.core.measures import read_columns
 from stream_seg.core.model import Int64, ModelArrays
 from stream_seg.core.numerics import inlined, kernel
 from stream_seg.core.plan import FORGET_AFTER, LATENESS, SAMPLED_FOR, PlanArrays

@@ -1,4 +1,4 @@
-"""State to numbers, compiled: what an event adds to the cells, and what the columns say at an instant.
+"""State to numbers, compiled: what the columns say at an instant.
 
 Silence measures (`recency`, `tenure`, `mean_gap`, `decayed_sum`) would change every millisecond. They are *defined*
 on a grid instead: read at the customer's last event, then at steps that grow with the silence (a sixteenth of it,
@@ -8,42 +8,30 @@ column changes at instants that are known beforehand.
 
 from __future__ import annotations
 
-import math
-
 from stream_seg.core.numerics import halved, inlined, kernel, log, log1p, share
 from stream_seg.core.plan import (
     CELL,
-    DAYS,
-    DECAY,
+    COLUMN,
     EMPTY,
-    END_CELL,
     EVALUATE_EVERY,
-    FIRST,
-    FIRST_CELL,
     FROM_GRID,
     FROM_NOTHING,
-    GAPS,
     GROUP,
-    HEAD,
     HIGH,
-    INPUT,
-    LAST,
-    LATEST,
-    LATEST_CODE,
     LOG,
-    LOOSE,
     LOW,
     MAX,
     NUMBER,
-    ON_SITE,
     READ,
     READ_DECAY,
+    READ_DIVERSITY,
     READ_EXTREME,
     READ_GAP,
     READ_LATEST,
     READ_MEAN,
     READ_ONE_HOT,
     READ_ORDINAL,
+    READ_PROJECTION,
     READ_RATIO,
     READ_RECENCY,
     READ_SKETCH,
@@ -51,15 +39,12 @@ from stream_seg.core.plan import (
     READ_TENURE,
     READ_TREND,
     SCALE,
-    SESSIONS,
     SIZE,
-    SKETCH,
     SOURCE,
-    SUM,
     TILE,
     TILES,
     USES_GRID,
-    WHERE,
+    WEIGHT,
     WORD,
     A,
     B,
@@ -69,18 +54,7 @@ from stream_seg.core.plan import (
 )
 from stream_seg.core.record import EVENT_AT, FIRST_EVENT, HASH
 from stream_seg.core.state import Scratch
-from stream_seg.core.windows import (
-    EVERYTHING,
-    GRID,
-    NEVER,
-    in_groups,
-    keep_extreme,
-    look_at,
-    move_on,
-    occupy,
-    tile_of,
-    windowed_extreme,
-)
+from stream_seg.core.windows import EVERYTHING, GRID, NEVER, in_groups, look_at, windowed_extreme
 
 MOST = 1e300  # of a quotient: what has almost decayed is almost nothing to divide by
 
@@ -98,131 +72,6 @@ def grid_point(plan: PlanArrays, words: Int64, s: int, t: int) -> tuple[int, int
         offset = following
         following = offset + max(every, offset >> 4)
     return origin + offset, origin + following
-
-
-@kernel
-def add_event(
-    plan: PlanArrays, words: Int64, floats: Float64, s: int, now: int, t: int, mask: int,
-    numbers: Float64, codes: Int64, hashes: Int64, r: int,
-) -> None:  # fmt: skip
-    """Adds row r (event time t, condition mask) to every cell that it matches; `now` >= t is the customer's time."""
-    for c in range(plan.settings[LOOSE]):
-        where = plan.cells[c, WHERE]
-        if where < 0 or (mask >> where) & 1:
-            _add_loose(plan, words, floats, s, c, t, numbers, codes, hashes, r)
-    for g in range(plan.groups.shape[0]):
-        move_on(plan, words, s, g, tile_of(plan, words, s, g, now))
-        tile = tile_of(plan, words, s, g, t)
-        fits = tile > words[s, plan.groups[g, HEAD]] - plan.groups[g, TILES]
-        for c in range(plan.groups[g, FIRST_CELL], plan.groups[g, END_CELL]):
-            where = plan.cells[c, WHERE]
-            if (where < 0 or (mask >> where) & 1) and _add_tiled(
-                plan, words, floats, s, c, g, tile, fits, t, numbers, hashes, r
-            ):
-                occupy(plan, words, s, g, tile)
-
-
-@inlined
-def _input(plan: PlanArrays, c: int, numbers: Float64, r: int) -> float:
-    """What row r adds to cell c: a number, 1 for its presence, or NaN where the event does not have the field."""
-    at = plan.cells[c, INPUT]
-    if at == -1:
-        return 1.0
-    if at >= 0:
-        return numbers[at, r]
-    return 1.0 if numbers[-2 - at, r] == numbers[-2 - at, r] else math.nan
-
-
-@inlined
-def _add_tiled(
-    plan: PlanArrays, words: Int64, floats: Float64, s: int, c: int, g: int, tile: int, fits: bool, t: int,
-    numbers: Float64, hashes: Int64, r: int,
-) -> bool:  # fmt: skip
-    """Adds to a cell with tiles; says whether its tile now holds something."""
-    kind = plan.cells[c, CELL]
-    tiles = plan.groups[g, TILES]
-    first = plan.cells[c, TILE]
-    at = first + tile % tiles
-    if kind in (SESSIONS, ON_SITE):
-        last = words[s, first - 1]
-        if t > last:
-            words[s, first - 1] = t
-        if t <= last or not fits:
-            return False
-        within = last != 0 and t - last <= plan.scales[c]
-        if kind == SESSIONS:
-            if within:
-                return False
-            floats[s, at] += 1.0
-        else:
-            if not within:
-                return False
-            floats[s, at] += (t - last) / 1000.0
-        return True
-    if not fits:
-        return False
-    if kind == SKETCH:
-        value = hashes[plan.cells[c, INPUT], r]
-        if value == 0:
-            return False
-        at = first + (value & 0x7FFFFFFFFFFFFFFF) % plan.cells[c, SIZE]
-        if words[s, at] < tile + 1:
-            words[s, at] = tile + 1
-        return True
-    if kind == DAYS:
-        floats[s, at] = 1.0
-        return True
-    x = _input(plan, c, numbers, r)
-    if x != x:
-        return False
-    if kind == SUM:
-        floats[s, at] += x
-    else:
-        keep_extreme(words, floats, s, at, kind, x)
-    return True
-
-
-@kernel
-def _add_loose(
-    plan: PlanArrays, words: Int64, floats: Float64, s: int, c: int, t: int,
-    numbers: Float64, codes: Int64, hashes: Int64, r: int,
-) -> None:  # fmt: skip
-    """Adds to a cell without tiles."""
-    kind = plan.cells[c, CELL]
-    at = plan.cells[c, WORD]
-    if kind == DECAY:
-        x = _input(plan, c, numbers, r)
-        if x == x:
-            last = words[s, at + 1]
-            if t >= last:
-                floats[s, at] = floats[s, at] * halved((t - last) / plan.scales[c]) + x if last else x
-                words[s, at + 1] = t
-            else:
-                floats[s, at] += x * halved((last - t) / plan.scales[c])
-    elif kind == LAST:
-        words[s, at] = max(words[s, at], t)
-    elif kind == FIRST:
-        words[s, at] = t if words[s, at] == 0 else min(words[s, at], t)
-    elif kind == GAPS:
-        words[s, at] = t if words[s, at] == 0 else min(words[s, at], t)
-        words[s, at + 1] = max(words[s, at + 1], t)
-        words[s, at + 2] += 1
-    elif t >= words[s, at + 1]:
-        if kind == LATEST:
-            x = _input(plan, c, numbers, r)
-            if x == x:
-                floats[s, at] = x
-                words[s, at + 1] = t
-        elif kind == LATEST_CODE:
-            code = codes[plan.cells[c, INPUT], r]
-            if code >= 0:
-                words[s, at] = plan.codes[plan.cells[c, SIZE] + code]
-                words[s, at + 1] = t
-        else:
-            value = hashes[plan.cells[c, INPUT], r]
-            if value != 0:
-                words[s, at] = 1 + (value & 0x7FFFFFFFFFFFFFFF) % plan.cells[c, SIZE]
-                words[s, at + 1] = t
 
 
 @inlined
@@ -282,6 +131,8 @@ def _read(plan: PlanArrays, words: Int64, floats: Float64, s: int, f: int, grid:
             return empty
         value = raw[a] / raw[b] if kind == READ_RATIO else raw[a] * plan.tuning[f, SCALE] / raw[b]
         return min(max(value, -MOST), MOST)
+    if kind == READ_PROJECTION or kind == READ_DIVERSITY:
+        return _over_shares(plan, f, work.raw)
     if kind == READ_MEAN:
         return work.sums[a] / work.sums[b] if work.sums[b] > 0.0 else empty
     if kind == READ_EXTREME:
@@ -315,6 +166,27 @@ def _read(plan: PlanArrays, words: Int64, floats: Float64, s: int, f: int, grid:
     if kind == READ_ONE_HOT:
         return 1.0 if words[s, at] == plan.reads[f, NUMBER] else 0.0
     return float((words[s, at] >> plan.reads[f, NUMBER]) & 1)  # READ_BIT
+
+
+@kernel
+def _over_shares(plan: PlanArrays, f: int, raw: Float64) -> float:
+    """What column f says of the shares that its parts have in their sum; what is below 0 has none.
+
+    A projection is the mean of the weights, each counted by its share. Diversity is the number of equal parts that
+    would be as mixed: 1 / sum of squared shares (Hill's number of order 2).
+    """
+    first, end = plan.reads[f, A], plan.reads[f, B]
+    total = 0.0
+    for p in range(first, end):
+        total += min(max(raw[int(plan.parts[p, COLUMN])], 0.0), MOST)
+    if total == 0.0:
+        return plan.tuning[f, EMPTY]
+    mean = squares = 0.0
+    for p in range(first, end):
+        part = min(max(raw[int(plan.parts[p, COLUMN])], 0.0), MOST) / total
+        mean += plan.parts[p, WEIGHT] * part
+        squares += part * part
+    return mean if plan.reads[f, READ] == READ_PROJECTION else 1.0 / squares
 
 
 @kernel

@@ -24,12 +24,14 @@ from stream_seg.core.plan import (
     ON_SITE,
     READ_BIT,
     READ_DECAY,
+    READ_DIVERSITY,
     READ_EXTREME,
     READ_GAP,
     READ_LATEST,
     READ_MEAN,
     READ_ONE_HOT,
     READ_ORDINAL,
+    READ_PROJECTION,
     READ_RATIO,
     READ_RECENCY,
     READ_SKETCH,
@@ -51,8 +53,9 @@ class Needs:
     """What the features ask for, as far as they have asked.
 
     cells    cell -> its number, in the order in which they were first needed
-    columns  the columns of the vector, and in `reads` for each: kind, a and b (a cell, or an earlier column), a
-             number and a scale (see `PlanArrays`)
+    columns  the columns of the vector, and in `reads` for each: kind, a and b (a cell, an earlier column, or places in
+             `parts`), a number and a scale (see `PlanArrays`)
+    parts    of what is measured over shares: earlier columns, each with its weight
     at       feature -> its first column
     """
 
@@ -60,6 +63,7 @@ class Needs:
     cells: dict[CellKey, int] = field(default_factory=dict)
     columns: list[Column] = field(default_factory=list)
     reads: list[tuple[int, int | CellKey, int | CellKey, int, float]] = field(default_factory=list)
+    parts: list[tuple[int, float]] = field(default_factory=list)
     at: dict[str, int] = field(default_factory=dict)
 
     def cell(self, key: CellKey) -> CellKey:
@@ -181,6 +185,14 @@ def _derived(needs: Needs, f: Feature, definition: Definition) -> None:
     needs.read(f, READ_TREND, a, b, scale=windows[f.of[1]] / windows[f.of[0]])
 
 
+def _shared(needs: Needs, f: Feature, _: Definition) -> None:
+    assert f.of is not None
+    first = len(needs.parts)
+    weights = f.weights or (1.0,) * len(f.of)
+    needs.parts += [(needs.at[name], weight) for name, weight in zip(f.of, weights, strict=True)]
+    needs.read(f, READ_PROJECTION if f.aggregate == "projection" else READ_DIVERSITY, first, len(needs.parts))
+
+
 _BY_AGGREGATE: dict[str, Callable[[Needs, Feature, Definition], None]] = {
     **dict.fromkeys(("count", "sum", "mean", "max", "min", "sessions", "time_on_site", "distinct"), _windowed),
     "distinct_days": _distinct_days,
@@ -191,4 +203,6 @@ _BY_AGGREGATE: dict[str, Callable[[Needs, Feature, Definition], None]] = {
     "latest": _latest,
     "ratio": _derived,
     "trend": _derived,
+    "projection": _shared,
+    "diversity": _shared,
 }

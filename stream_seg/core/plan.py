@@ -22,8 +22,8 @@ SUM, MAX, MIN, DAYS, SKETCH, SESSIONS, ON_SITE, DECAY, LAST, FIRST, GAPS, LATEST
 # Kinds of column
 (
     READ_SUM, READ_EXTREME, READ_MEAN, READ_SKETCH, READ_DECAY, READ_RECENCY, READ_TENURE, READ_GAP,
-    READ_LATEST, READ_ORDINAL, READ_ONE_HOT, READ_BIT, READ_RATIO, READ_TREND,
-) = range(14)  # fmt: skip
+    READ_LATEST, READ_ORDINAL, READ_ONE_HOT, READ_BIT, READ_RATIO, READ_TREND, READ_PROJECTION, READ_DIVERSITY,
+) = range(16)  # fmt: skip
 
 # Columns of PlanArrays.groups
 WIDTH, TILES, HEAD, SHIFT, FIRST_CELL, END_CELL = range(6)
@@ -32,6 +32,8 @@ CELL, WHERE, INPUT, WORD, GROUP, SIZE, TILE = range(7)
 # Columns of PlanArrays.reads and PlanArrays.tuning
 READ, A, B, NUMBER, LOG, SOURCE = range(6)
 SCALE, EMPTY, LOW, HIGH = range(4)
+# Columns of PlanArrays.parts
+COLUMN, WEIGHT = range(2)
 # What changes a column in silence, where it is no group
 FROM_GRID, FROM_COLUMNS, FROM_NOTHING = -1, -2, -3
 # Places in PlanArrays.settings
@@ -53,10 +55,12 @@ class PlanArrays(NamedTuple):
               event; -2 - row: 1 where it is present), first word, group (-1: none), size (registers, buckets, or
               where its categories start in `codes`), first word of its tiles
     scales    (cells,) half-life or gap in ms
-    reads     (columns, 6) kind, a and b (a cell, or an earlier column), a number (code, bit), log1p or not, and what
-              changes it in silence: a group, or `FROM_GRID`, `FROM_COLUMNS`, `FROM_NOTHING`
+    reads     (columns, 6) kind, a and b (a cell, an earlier column, or the first of `parts` and one past the last), a
+              number (code, bit), log1p or not, and what changes it in silence: a group, or `FROM_GRID`, `FROM_COLUMNS`,
+              `FROM_NOTHING`
     tuning    (columns, 4) scale, value where there is nothing to measure, clip low, clip high
     codes     code of a text field -> category + 1; 0: not listed
+    parts     (parts, 2) of what is measured over shares: an earlier column, its weight
     tiers     (tiers, 3) bit of the condition, bit of "its fields are there" (-1: it reads none), `tier_key`
     """
 
@@ -67,6 +71,7 @@ class PlanArrays(NamedTuple):
     reads: Int64
     tuning: Float64
     codes: Int64
+    parts: Float64
     tiers: Int64
 
 

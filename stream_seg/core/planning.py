@@ -112,6 +112,7 @@ def _lay_out(definition: Definition, needs: Needs, fields: Fields, condition: Ca
         reads=_rows(reads, 6),
         tuning=np.array(tuning, np.float64).reshape(-1, 4),
         codes=np.array(codes, np.int64),
+        parts=np.array(needs.parts, np.float64).reshape(-1, 2),
         tiers=_rows(
             [(condition(t.where), condition(known_where(t.where)), tier_key(t.name)) for t in definition.tiers], 3
         ),

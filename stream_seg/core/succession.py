@@ -118,5 +118,5 @@ def _closure(names: set[str], features: tuple[Feature, ...]) -> list[Feature]:
 
 
 def _rename(feature: Feature, renamed: dict[str, str]) -> Feature:
-    of = feature.of and (renamed.get(feature.of[0], feature.of[0]), renamed.get(feature.of[1], feature.of[1]))
+    of = feature.of and tuple(renamed.get(name, name) for name in feature.of)
     return msgspec.structs.replace(feature, name=renamed[feature.name], of=of)

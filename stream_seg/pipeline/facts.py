@@ -49,6 +49,7 @@ class LabelFacts(NamedTuple):
     """LABEL on one partition. Numbers of events are those since its state began, movements since it was opened.
 
     clock   what has happened without events up to here (ms); 0: it does not run yet
+    bounded the clock is that of the events of a past (`input.clock: event`): how far it is from now means nothing
     at_hand customers in memory; found, missed: how often one was looked for there
     """
 
@@ -63,6 +64,7 @@ class LabelFacts(NamedTuple):
     found: int
     missed: int
     in_force: Sequence[InForceFacts]
+    bounded: bool = False
 
 
 class TierFacts(NamedTuple):
@@ -85,11 +87,12 @@ class TierFacts(NamedTuple):
 class LearnFacts(NamedTuple):
     """LEARN on one partition: every sample up to `learned` (ms) is learned, and it learns each `every` (ms).
 
-    Both are 0 while it is not known: nothing was learned yet, no definition is in force.
+    Both are 0 while it is not known: nothing was learned yet, no definition is in force. `every` is infinite where the
+    time is that of the events of a past: nothing is ever late there.
     """
 
     learned: int
-    every: int
+    every: float
     tiers: Sequence[TierFacts]
 
 

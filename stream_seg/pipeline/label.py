@@ -76,12 +76,15 @@ class Labeller:
         """For who watches."""
         state, memory = self.memory.state, self.memory
         asked = missed = at_hand = 0
+        bounded = False
         if memory.in_use:
             residents = self.customers.residents
             asked, missed, at_hand = residents.asked, residents.missed, len(residents.slots)
+            bounded = memory.activations[-1].definition.input.clock == "event"
         return LabelFacts(
             state.accepted, state.duplicates, state.late, state.rejected, state.clock, memory.moves, memory.returns,
             at_hand, asked - missed, missed, in_force_facts(memory.activations[-1]) if memory.in_use else (),
+            bounded,
         )  # fmt: skip
 
     # --- a batch
@@ -154,6 +157,11 @@ class Labeller:
             yield from self.silence.sweep(self.customers)
 
     def _activate(self, activation: Activation, offset: int) -> Step[None]:
+        if activation.fill is not None and self.partition >= len(activation.fill.offsets):
+            raise Damaged(
+                f"activation {activation.number} at {self.owner.topic}:{self.partition}:{offset} is backfilled, and "
+                "does not say from where in this partition; what was in force stays"
+            )
         layout = self.memory.activations[-1].layout
         if not self.memory.activate(activation):
             return

@@ -98,8 +98,8 @@ class Memory:
                 return False
             if activation.number == newest.number:
                 raise Stop(
-                    f"two different activations bear the number {activation.number}: two people applied a first "
-                    "definition at once; start again under another name"
+                    f"two different activations bear the number {activation.number}: something else than `apply`, "
+                    "`run` and LEARN wrote one; begin again under another name"
                 )
         self.in_use.append(InUse(activation, max(self.state.clock, self.state.latest)))
         self._activations_changed = True

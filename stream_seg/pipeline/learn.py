@@ -9,6 +9,7 @@ put in force by an activation in every events partition, all through the outbox:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -81,7 +82,9 @@ class Learn:
     def facts(self) -> LearnFacts:
         """For who watches."""
         activation = self.memory.activation
-        every = activation.definition.learn_every if activation else 0
+        every = float(activation.definition.learn_every) if activation else 0
+        if activation and activation.definition.input.clock == "event":
+            every = math.inf
         return LearnFacts(self.memory.state.learned, every, [tier.facts() for tier in self.registry.tiers.values()])
 
     def process(self, records: Sequence[Record]) -> Step[int]:

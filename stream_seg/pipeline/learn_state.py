@@ -22,6 +22,7 @@ class TierState(msgspec.Struct, array_like=True):
 
     ready      the learner begins no sooner: until then new windows are filling
     began      the boundary at which the learner began, refitted: of its last refit
+    given      the learner is to begin with the centres of the version in force, which came with the definition
     published  the boundary at which the last version was made
     held       a person decides what is in force: nothing is published by itself
     low, high  learned clips per column of the distance; empty: none
@@ -38,6 +39,7 @@ class TierState(msgspec.Struct, array_like=True):
     high: list[float] = []
     history: dict[int, list[Happened]] = {}
     moved: list[tuple[int, int, int, int]] = []
+    given: bool = False
 
 
 class Request(msgspec.Struct, array_like=True, frozen=True):

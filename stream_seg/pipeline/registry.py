@@ -64,7 +64,8 @@ class Registry:
                 state.versions = max(state.versions, one.model.version)
                 state.free = max(state.free, one.model.k)
         self.compile(activation)
-        return [activation_message(activation, "definition")]
+        given = [tier.given() for tier in self.tiers.values() if activation.number == 1]
+        return [activation_message(activation, "definition"), *(message for said in given for message in said)]
 
     def changed(self, wish: control.Apply) -> list[Message]:
         """A changed definition: numbered, the old models kept at work until new ones are learned."""

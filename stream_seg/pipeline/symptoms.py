@@ -15,6 +15,7 @@ from stream_seg.core.definition import DAY, MINUTE, SECOND
 from stream_seg.errors import Stop
 from stream_seg.pipeline import label_state, learn_state
 from stream_seg.pipeline.diagnosis import Finding, runbook
+from stream_seg.pipeline.label_state import newest
 from stream_seg.pipeline.owner import start_of
 from stream_seg.pipeline.status import OFFSET_IN, StoredPartition, drift_status, model_status
 
@@ -160,6 +161,26 @@ def definition_finding(current: Activation | None, changes: Sequence[str], file:
         detail = f"the file differs from activation {current.number}, which decides: {'; '.join(changes)}"
         return Finding("definition", "warn", detail, f'stream-seg apply {file} --why "…"', file)
     return Finding("definition", "ok", f"activation {current.number} is what the file says", place=file)
+
+
+def activation_finding(partitions: Sequence[StoredPartition]) -> Finding:
+    """Whether all of LABEL's partitions decide by the newest activation, as far as they have read their logs.
+
+    One that has nothing left to read and knows only an older one was given it damaged, or not at all.
+    """
+    held = [(part, newest([part.meta])) for part in partitions if part.meta]
+    known = [(part, one) for part, one in held if one is not None]
+    last = max((one for _, one in known), key=lambda one: one.number, default=None)
+    older = [(part, one) for part, one in known if last and one.number < last.number and not part.behind]
+    if last is None or not older:
+        return Finding("activation", "ok", "no partition is left on an older one")
+    numbers = ", ".join(str(number) for number in sorted({one.number for _, one in older}))
+    detail = f"still decides by activation {numbers}, others by {last.number}: the log had it damaged, or not at all"
+    again = "change something in the file, and `stream-seg apply` it"
+    if last.model:
+        again = f'stream-seg model promote {last.model.version} --ramp now --why "…"'
+    where = places([part for part, _ in older])
+    return Finding("activation", "warn", detail, f"look again; if it stays so: {again}", where)
 
 
 def letters_finding(letters: int, records: int, topic: str) -> Finding:

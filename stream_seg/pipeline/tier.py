@@ -78,7 +78,7 @@ class Tier:
     def forget(self, ready: int, at: int) -> list[Message]:
         """The features changed: nothing that was learned is of use, and nothing new can be before `ready`."""
         said = self._withdraw(at)
-        self.own.state.ready = ready
+        self.own.state.ready, self.own.state.given = ready, False
         self.training.learner = None
         self.watch = Watch(self.training, None)
         return said
@@ -86,6 +86,26 @@ class Tier:
     def begin_anew(self) -> None:
         """The rules of learning changed: what the learner knows is of no use, what is in force is."""
         self.training.learner = None
+        self.own.state.given = False
+
+    def given(self) -> list[Message]:
+        """A version came with the first definition, learned elsewhere: the learner is to go on from it."""
+        model = self.in_force.model
+        if model is None or not self.training.comparable(model):
+            return []
+        self.own.state.given = True
+        at = model.trained_at
+        return [model_message(model, self.in_force.definition.name), *self.describe(model, None, at, at)]
+
+    def _wait_for_windows(self, previous: int) -> None:
+        """A given version knows the past up to when it was made, and windows here begin empty.
+
+        Nobody learns from customers whose windows are half full.
+        """
+        state, model = self.own.state, self.in_force.model
+        if state.given and not state.ready and model is not None:
+            windows = max((feature.window or 0 for feature in self.in_force.definition.features), default=0)
+            state.ready = max(model.trained_at, previous + windows)
 
     def facts(self) -> TierFacts:
         """For who watches."""
@@ -100,6 +120,7 @@ class Tier:
     def boundary(self, previous: int, day: int) -> list[Message]:
         """Watches and learns one day, and puts in force what is due."""
         own = self.own
+        self._wait_for_windows(previous)
         announced = own.proposal if own.proposal and own.proposal.from_ else None
         note_moves(own.state, self.share.moves(previous, day), day)
         own.findings = findings = self.watch.day(previous, day)

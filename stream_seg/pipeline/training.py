@@ -71,6 +71,9 @@ class Training:
         state, latest = self.state, self.table.latest(day)
         if len(latest) < max(min(self.rules.warm_start, self.rules.table), self.rules.k) or day < state.ready:
             return None
+        if state.given:
+            self._go_on_from_given(day)
+            return None
         state.low, state.high = [], []
         table = self._unclipped(latest)
         self._find_clips(table)
@@ -82,6 +85,18 @@ class Training:
         self.operation = Operation(("begin",), self.rules, None, table, table[:0], UNLIMITED, self._limits())
         state.began = state.refitted = day
         return f"learned from {len(latest)} customers"
+
+    def _go_on_from_given(self, day: int) -> None:
+        """The segments of the version that came with the definition, as if they had been learned here."""
+        state, model = self.state, self.engine.activation.model
+        assert model is not None  # it is in force, or nothing would be given
+        state.given = False
+        if any(clip is not None for clip in (*model.clip_low, *model.clip_high)):
+            state.low = [-np.inf if clip is None else clip for clip in model.clip_low]
+            state.high = [np.inf if clip is None else clip for clip in model.clip_high]
+        self.learner = self._new_learner()
+        self.learner.begin(self.vectors(self.table.latest(day)), fitted_of(model))
+        state.began = state.refitted = day
 
     def _go_on(
         self, learning: Clusterer, previous: int, day: int, proposed: ModelVersion | None, *, refit: bool
@@ -121,12 +136,9 @@ class Training:
         rules = self.rules
         if published is None or not self.comparable(published):
             return "learned on the features that are in force now"
-        fitted = self.learner.fitted()
-        now, would = inertia(fitted_of(published), x, fitted.scaler), inertia(fitted, x, fitted.scaler)
-        # Centres fitted to one draw of n customers have 1 + 2k/n times the inertia on another, give or take: no gain.
-        chance = 2.0 * len(fitted.centers) / len(x) * (1.0 + 2.0 * (2.0 / fitted.centers.size) ** 0.5)
-        if now > (1.0 + rules.publish_gain + chance) * would:
-            return f"the version in force had {now / would - 1.0:.1%} more inertia" if would else "all is explained"
+        gained = worth_publishing(fitted_of(published), self.learner.fitted(), x, rules.publish_gain)
+        if gained is not None:
+            return f"the version in force had {gained:.1%} more inertia" if gained < np.inf else "all is explained"
         if rules.publish_every and day - self.state.published >= rules.publish_every:
             return "the version in force was old enough"
         return None
@@ -202,3 +214,16 @@ def fitted_of(model: ModelVersion) -> Fitted:
     """The segments that a version has, as a learner gives them."""
     scaler = Scaler(np.array(model.mean), np.array(model.scale))
     return Fitted(scaler, np.array([center for center in model.centers if center]))
+
+
+def worth_publishing(published: Fitted, learned: Fitted, x: Float64, gain: float) -> float | None:
+    """By how much more the inertia of the published segments is than that of the learned ones, where that is enough.
+
+    x: the newest vectors (customers, columns); None: it is less than `gain` and what chance explains.
+    """
+    now, would = inertia(published, x, learned.scaler), inertia(learned, x, learned.scaler)
+    # Centres fitted to one draw of n customers have 1 + 2k/n times the inertia on another, give or take: no gain.
+    chance = 2.0 * len(learned.centers) / len(x) * (1.0 + 2.0 * (2.0 / learned.centers.size) ** 0.5)
+    if now > (1.0 + gain + chance) * would:
+        return now / would - 1.0 if would else np.inf
+    return None

@@ -46,6 +46,7 @@ def test_every_command_of_the_project_is_there() -> None:
         "demo",
         "replay",
         "quality",
+        "affinity",
         "topics create",
         "config check",
         "customer",

@@ -25,6 +25,7 @@ from stream_seg.pipeline.symptoms import (
     STALE,
     Seen,
     StageFacts,
+    activation_finding,
     learning_findings,
     letters_finding,
     outbox_finding,
@@ -108,19 +109,26 @@ def drifted(severity: float) -> Finding:
     return learning("drift", memory.changed())
 
 
-def proposed(*, waits: bool) -> Finding:
-    """A version that a person has to decide about, or one that comes into force by itself."""
+def activation(number: int, model: ModelVersion | None = None) -> Activation:
     features = (Feature(name="orders", aggregate="count", window=DAY), Feature(name="silence", aggregate="recency"))
     definition = Definition(name="shop", features=features, lateness=DAY, forget_after=9 * DAY)
-    memory = learn_state.Memory({}, 0)
-    memory.activation = Activation(
-        number=1, definition=definition, feature_set_version="", who="ann", at=NOW, why="first"
+    return Activation(
+        number=number, definition=definition, feature_set_version="", model=model, who="ann", at=NOW, why="first"
     )
-    model = ModelVersion(
-        version=2, tier="all", feature_set_version="", learner="keyed", columns=("orders",), centers=((0.0,),),
+
+
+def model(version: int) -> ModelVersion:
+    return ModelVersion(
+        version=version, tier="all", feature_set_version="", learner="keyed", columns=("orders",), centers=((0.0,),),
         mean=(0.0,), scale=(1.0,), clip_low=(None,), clip_high=(None,), segments=("one",), samples=1, trained_at=NOW,
     )  # fmt: skip
-    memory.tier("all").proposal = learn_state.Proposal(model, 0.7, "better", (), from_=0 if waits else NOW + DAY)
+
+
+def proposed(*, waits: bool) -> Finding:
+    """A version that a person has to decide about, or one that comes into force by itself."""
+    memory = learn_state.Memory({}, 0)
+    memory.activation = activation(1)
+    memory.tier("all").proposal = learn_state.Proposal(model(2), 0.7, "better", (), from_=0 if waits else NOW + DAY)
     return learning("model", memory.changed())
 
 
@@ -186,6 +194,24 @@ def test_dead_letters_are_counted_over_as_long_as_the_alert_does() -> None:
 def test_of_the_alerts_only_that_labels_flap_has_no_finding() -> None:
     """It shows over hours; `doctor` looks once."""
     assert ALERTS.keys() - {alert for alert, *_ in (*BY_NUMBER, *BY_KIND)} == {"StreamSegFlapping"}
+
+
+def test_a_partition_that_read_its_log_and_knows_only_an_older_activation_is_named_with_the_way_out() -> None:
+    def knows(number: int, *numbers: int, waits: int = 0, version: int | None = None) -> StoredPartition:
+        memory = label_state.Memory({}, 5)
+        for one in numbers:
+            memory.activate(activation(one, model(version) if version else None))
+        log = LogRange(5, 0, 5 + waits, GUARDED)
+        return StoredPartition("label", "shop.events.v1", number, log, {**memory.changed(), GUARD: GUARDED.encode()})
+
+    both = knows(0, 1, 2)
+    assert activation_finding([both, knows(1, 1, waits=1), knows(2, 1, 2)]).status == "ok"  # it has yet to read it
+    left = activation_finding([both, knows(1, 1), knows(2, 2), knows(3, 1)])
+    assert (left.status, left.place) == ("warn", "shop.events.v1 partitions 1, 3")
+    assert "by activation 1, others by 2" in left.detail
+    assert "stream-seg apply" in left.remedy
+    assert "model promote 7 --ramp now" in activation_finding([knows(0, 1, 2, version=7), knows(1, 1)]).remedy
+    assert activation_finding([]).status == "ok"
 
 
 def test_a_past_has_a_time_of_its_own() -> None:

@@ -107,6 +107,30 @@ FEATURE_MISTAKES = [
         "8:44: features[2].of[1]: `b` is a category",
     ),
     (
+        "- {name: b, aggregate: recency}\n- {name: a, aggregate: projection, of: [orders, b]}",
+        "8:3: features[2].weights: is missing, `projection` needs it",
+    ),
+    (
+        "- {name: b, aggregate: recency}\n- {name: a, aggregate: projection, of: [orders, b], weights: [1, x]}",
+        "8:62: features[2].weights: needs a number for each feature in `of`",
+    ),
+    (
+        "- {name: b, aggregate: recency}\n- {name: a, aggregate: projection, of: [orders, b], weights: [1, 2, 3]}",
+        "8:62: features[2].weights: there are 3 for the 2 features of `of`, give each its weight",
+    ),
+    (
+        "- {name: a, aggregate: diversity, of: [orders, orders]}",
+        "7:48: features[1].of[1]: `orders` is there already, its share would count twice",
+    ),
+    (
+        "- {name: b, aggregate: recency}\n- {name: a, aggregate: diversity, of: [orders, b], weights: [1, 2]}",
+        "8:52: features[2].weights: does not",
+    ),
+    (
+        "- {name: b, aggregate: recency}\n- {name: a, aggregate: ratio, of: [orders, b, orders]}",
+        "8:35: features[2].of: `ratio` compares two features, not 3: leave two",
+    ),
+    (
         "- {name: a, aggregate: recency, transform: log}",
         "7:44: features[1].transform[0]: `log` is not a transform, did",
     ),

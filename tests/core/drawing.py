@@ -140,12 +140,24 @@ def feature_sets(draw: st.DrawFn, most: int = 6) -> tuple[Feature, ...]:
     """Some features, a few of them derived from earlier ones; at least one takes part in the distance."""
     found = [draw(features(f"f{i}")) for i in range(draw(st.integers(1, most)))]
     for i in range(draw(st.integers(0, 2))):
-        a, b = draw(st.sampled_from(found)), draw(st.sampled_from(found))
-        derived = draw(st.sampled_from(["ratio", "trend"]))
-        found.append(Feature(name=f"d{i}", aggregate=derived, of=(a.name, b.name), empty=draw(EMPTY)))  # type: ignore[arg-type]  # the names are aggregates
+        found.append(draw(_derived(f"d{i}", found)))
     if all(f.role == "outcome" for f in found):
         found.append(Feature(name="always", aggregate="recency"))
     return tuple(found)
+
+
+@st.composite
+def _derived(draw: st.DrawFn, name: str, earlier: list[Feature]) -> Feature:
+    """One feature made of earlier ones."""
+    aggregate: Aggregate = draw(st.sampled_from(["ratio", "trend", "projection", "diversity"]))
+    numbers = [f.name for f in earlier if f.encode in {None, "ordinal"}]
+    if aggregate in {"ratio", "trend"} or len(numbers) < 2:
+        a, b = draw(st.sampled_from(earlier)), draw(st.sampled_from(earlier))
+        aggregate = "trend" if aggregate == "trend" else "ratio"
+        return Feature(name=name, aggregate=aggregate, of=(a.name, b.name), empty=draw(EMPTY))
+    of = draw(st.lists(st.sampled_from(numbers), min_size=2, unique=True))
+    weights = tuple(draw(st.sampled_from([-1.0, 0.0, 0.25, 3.0])) for _ in of) if aggregate == "projection" else ()
+    return Feature(name=name, aggregate=aggregate, of=tuple(of), weights=weights, empty=draw(EMPTY))
 
 
 @st.composite

@@ -137,7 +137,10 @@ class Measured:
         features = {f.name: f for f in self.rules.newest.features}
         found: dict[str, float] = {}
         for f in features.values():
-            if f.of is not None:
+            if f.aggregate in {"projection", "diversity"}:
+                assert f.of is not None
+                found[f.name] = _over_shares(f, [max(found[name], 0.0) for name in f.of])
+            elif f.of is not None:
                 a, b = (next(v for c, v in found.items() if c.partition("=")[0] == name) for name in f.of)
                 if f.aggregate == "trend" and b != 0:
                     long, short = features[f.of[1]].window or DAY, features[f.of[0]].window or DAY
@@ -259,7 +262,17 @@ def _measured(name: str, activation: Activation) -> str:
     f = next(f for f in activation.features if f.name == name)
     how = (f.aggregate, f.field, f.where, f.window, f.tiles, f.half_life, f.gap, f.encode, f.categories, f.buckets)
     read = (f.registers, f.empty, f.log1p, f.clip, f.quantile_clip)
-    return f"{how} {read} {[_measured(part, activation) for part in f.of or ()]}"
+    return f"{how} {read} {f.weights} {[_measured(part, activation) for part in f.of or ()]}"
+
+
+def _over_shares(f: Feature, parts: list[float]) -> float:
+    """The mean of the weights by the shares of the parts, or how many equal parts would be as mixed."""
+    total = sum(parts)
+    if total == 0:
+        return f.empty
+    if f.aggregate == "projection":
+        return sum(weight * (part / total) for weight, part in zip(f.weights, parts, strict=True))
+    return 1 / sum((part / total) ** 2 for part in parts)
 
 
 def linear_counting(hit: int, registers: int) -> float:

@@ -23,6 +23,9 @@ PLAN = Feature(
 )  # fmt: skip
 
 
+TASTE = Feature(name="taste", aggregate="projection", of=("visits", "spend", "basket"), weights=(0.5, -0.5, 1.0))
+
+
 def definition(*features: Feature) -> Definition:
     return Definition(name="shop", features=features, lateness=DAY, forget_after=97 * DAY)
 
@@ -74,6 +77,20 @@ def test_a_ratio_changes_its_meaning_with_what_it_is_made_of() -> None:
     assert {f.name: f.of for f in following.retained} == {"visits~1": None, "basket~1": ("spend", "visits~1")}
     assert following.aliases == {"basket": "basket~1"}
     compile_engine([following])  # every name that it needs is there, and before what is derived from it
+
+
+def test_a_projection_is_retained_with_all_that_it_is_made_of_and_with_other_weights_is_another_feature() -> None:
+    everything = (VISITS, SPEND, BASKET, TASTE)
+    longer = msgspec.structs.replace(VISITS, window=14 * DAY)
+    following = then(first(*everything, columns=("taste",)), longer, SPEND, BASKET, TASTE)
+    assert {f.name: f.of for f in following.retained} == {
+        "visits~1": None, "basket~1": ("spend", "visits~1"), "taste~1": ("visits~1", "spend", "basket~1"),
+    }  # fmt: skip
+    compile_engine([following])
+    heavier = msgspec.structs.replace(TASTE, weights=(0.5, -0.5, 2.0))
+    again = then(first(*everything, columns=("taste",)), VISITS, SPEND, BASKET, heavier)
+    assert [f.name for f in again.retained] == ["taste~1"]
+    assert feature_set_version(definition(*everything)) != feature_set_version(definition(*everything[:3], heavier))
 
 
 def test_encoded_columns_keep_their_part_whatever_is_in_it() -> None:

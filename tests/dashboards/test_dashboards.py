@@ -68,6 +68,13 @@ def test_a_misspelt_metric_is_found(expr: str) -> None:
     assert len(named.missing(named.metrics_in([Expression("a panel", expr)]))) == 1
 
 
+def test_measures_of_several_tiers_are_not_added_up() -> None:
+    added = re.compile(r"sum by \(([^)]*)\) \(stream_seg_drift_(?:score|baseline|threshold)")
+    by = [labels for one in named.of_panels() for labels in added.findall(one.expr)]
+    assert len(by) >= 3
+    assert [labels for labels in by if "tier" not in labels.split(", ")] == []
+
+
 def test_every_panel_links_to_a_page_that_is_there() -> None:
     for dashboard in named.dashboards():
         for panel in named.panels(dashboard):

@@ -79,21 +79,25 @@ def test_nobody_may_create_alter_or_delete_anything(tmp_path: Path) -> None:
     assert {operation for _, operation, _ in rights(tmp_path)} == {"Read", "Write", "Describe", "DescribeConfigs"}
 
 
-@pytest.fixture
-def guarded(tmp_path: Path, redis_server: RedisServer) -> Iterator[tuple[Stack, KafkaServer]]:
-    """A segmentation with its topics, on a Kafka where each has the rights of the script, and the test itself all."""
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory, redis_server: RedisServer) -> Iterator[tuple[Stack, KafkaServer]]:
+    """A segmentation with its topics, on a Kafka where each has the rights of the script, and the test itself all.
+
+    One for all tests: it is the script's way to start Java for every line of rights that takes long.
+    """
     authorizer: dict[str, Any] = {
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "super.users": "User:ANONYMOUS",  # over PLAINTEXT: the broker itself, the topics' maker, the test
     }
     name = f"guarded-{uuid4().hex[:8]}"  # who asks bears it, so it has to be known before the broker starts
     users = {f"{name}-{who}": f"secret-{who}" for who in (*STAGES, "operator")}
+    directory = tmp_path_factory.mktemp("guarded")
     with (
         KafkaServer(heap="400m", users=users, **authorizer) as kafka,
-        Stack(kafka.bootstrap, redis_server.url, tmp_path, WITH_INGEST, partitions=1, name=name) as stack,
+        Stack(kafka.bootstrap, redis_server.url, directory, WITH_INGEST, partitions=1, name=name) as stack,
     ):
         create_product_topics(stack.config)
-        env = environment(tmp_path, KAFKA_ACLS)
+        env = environment(directory, KAFKA_ACLS)
         named = [kafka.bootstrap, stack.name, " ".join(sorted(INPUTS))]
         subprocess.run(["sh", SCRIPT, *named], env=env, check=True, capture_output=True)
         yield stack, kafka

@@ -160,6 +160,9 @@ def test_only_the_autoscaler_says_how_many_there_are() -> None:
     assert scaled
     counted = {one["metadata"]["name"] for one in BY_KIND["Deployment"] if "replicas" in one["spec"]}
     assert counted == TEMPLATES.keys() - scaled - {one["metadata"]["name"] for one in BY_KIND["Job"]}
+    # It never goes to nobody, so how long to wait before that (KEDA's cooldownPeriod) would say nothing.
+    assert all(one["spec"]["minReplicaCount"] > 0 for one in BY_KIND["ScaledObject"])
+    assert not any("cooldownPeriod" in one["spec"] for one in BY_KIND["ScaledObject"])
     # A count of kustomize is such a field too: only where the autoscaler is left out with it.
     for one in (one for one in ALL.values() if one["kind"] in KUSTOMIZE):
         if scaled & {count["name"] for count in one.get("replicas", ())}:

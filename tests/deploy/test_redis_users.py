@@ -65,8 +65,10 @@ def test_the_stages_and_the_queries_work_with_their_rights_and_use_every_one(
     stack = stack_of(SECONDS, redis_url=url)
     stack.activate(given(stack.config))
     stack.redis_url = address(guarded, "admin")  # for the test's own looks; the files keep what they have
-    for stage, port in zip(("label", "learn"), free_ports(2), strict=True):
+    stages = [
         stack.command("run", "--stages", stage, "--config", str(file_of(stack, stage, port)))
+        for stage, port in zip(("label", "learn"), free_ports(2), strict=True)
+    ]
     orders = Orders()
     for _ in range(3):
         stack.produce(orders.some(200))
@@ -91,6 +93,13 @@ def test_the_stages_and_the_queries_work_with_their_rights_and_use_every_one(
     doctor.process.wait(120)
     assert doctor.says("redis", "answers"), doctor.output()
     assert doctor.says("label outbox"), doctor.output()  # it could look at what stages keep
+    assert [stage.stop() for stage in stages] == [0, 0]
+    for words, config in (
+        (["snapshot", str(stack.directory / "shop.snapshot")], reader),
+        (["rebuild", "--partition", "0"], str(file_of(stack, "label"))),
+    ):
+        asked = stack.command(*words, "--config", config)
+        assert asked.process.wait(120) == 0, asked.output()
 
     with Redis.from_url(address(guarded, "admin")) as admin:
         used = {name.removeprefix("cmdstat_") for name in admin.info("commandstats")}

@@ -16,7 +16,7 @@ from tests.docs.pages import ROOT, text_of
 SOME = {"machine": {"cpu": "X", "cores": 2}, "date": "2030-01-01", "events": 10}
 
 
-PAGES = [("README.md", ["figures"]), ("docs/benchmarks.md", ["waits"]), ("docs/operating.md", ["sizing"])]
+PAGES = [("README.md", ["figures"]), ("docs/benchmarks.md", ["waits", "exploring"]), ("docs/operating.md", ["sizing"])]
 
 
 @pytest.mark.parametrize(("page", "blocks"), PAGES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -159,6 +160,14 @@ class Stack:
     def command(self, *words: str) -> Worker:
         """``stream-seg <words>`` as a process."""
         return self._launch([sys.executable, "-c", "from stream_seg.cli import main; main()", *words])
+
+    def told(self, *words: str, code: int = 0) -> dict[str, Any]:
+        """What a command answers, which ends with `code`."""
+        command = self.command(*words, "--json")
+        assert command.process.wait(120) == code, command.output()
+        text = command.output()
+        answer: dict[str, Any] = json.loads(text[text.index("{") :])
+        return answer
 
     def _launch(self, command: Sequence[str], stderr: int | None = None) -> Worker:
         worker = Worker(command, self.directory / f"output-{len(self.workers)}", stderr)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
-from typing import Any
 
 import pytest
 
@@ -14,7 +12,6 @@ from stream_seg.core.definition import DAY
 from stream_seg.wire.control import activation, kind_of
 from tests.live.conftest import StackMaker
 from tests.live.oracle import check, check_learning
-from tests.live.stack import Stack
 from tests.live.workload import START, WEEKS, weeks
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
@@ -25,15 +22,6 @@ CHANGED = (
     .replace("time:", "- {name: days, aggregate: distinct_days, window: 3d}\ntime:")
 )
 CHANGED_ON = 8  # days
-
-
-def told(stack: Stack, *words: str) -> dict[str, Any]:
-    """What a command answers."""
-    command = stack.command(*words, "--json")
-    assert command.process.wait(120) == 0, command.output()
-    text = command.output()
-    answer: dict[str, Any] = json.loads(text[text.index("{") :])
-    return answer
 
 
 def test_a_changed_definition_is_announced_adopted_in_the_log_and_learned_anew(stack_of: StackMaker) -> None:
@@ -47,9 +35,9 @@ def test_a_changed_definition_is_announced_adopted_in_the_log_and_learned_anew(s
         if (through - START) // DAY == CHANGED_ON:
             words = ("apply", str(file), "--why", "a narrower window", "--who", "ann")
             before = stack.ends("samples")
-            answers.append(told(stack, *words, "--dry-run"))
+            answers.append(stack.told(*words, "--dry-run"))
             assert stack.ends("samples") == before
-            answers.append(told(stack, *words))
+            answers.append(stack.told(*words))
 
     asyncio.run(feed_live(stack.config, weeks(3, customers=60, days=15), change, lambda: None))
     stack.settle("label", "learn", "label")
@@ -103,7 +91,7 @@ def test_a_changed_definition_is_announced_adopted_in_the_log_and_learned_anew(s
     again = stack.command("apply", str(further), "--why", "once more")
     assert again.process.wait(120) == 0
     assert "Nothing changes." in again.output()
-    last = told(stack, "apply", str(file), "--why", "narrower after all")
+    last = stack.told("apply", str(file), "--why", "narrower after all")
     stack.settle("learn", "label")
     assert [label.stop(), learn.stop()] == [0, 0]
     since = [activation(r) for r in stack.read("events") if kind_of(r) == "activate" and r.partition == 0]

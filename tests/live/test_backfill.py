@@ -14,7 +14,6 @@ from stream_seg.ports import Slot
 from stream_seg.wire.control import activation, kind_of
 from tests.live.conftest import StackMaker
 from tests.live.oracle import check, check_learning
-from tests.live.stack import Stack
 from tests.live.workload import SECONDS, START, WEEKS, Orders, given, weeks
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
@@ -22,15 +21,6 @@ pytestmark = [pytest.mark.servers, pytest.mark.slow]
 DAYS = "- {name: days, aggregate: distinct_days, window: 3d}\ntime:"
 MORE = "- {name: ever, aggregate: tenure}\n- {name: month, aggregate: count, window: 30d}\ntime:"
 CHANGED_ON = 8  # days
-
-
-def told(stack: Stack, *words: str, code: int = 0) -> dict[str, Any]:
-    """What a command answers."""
-    command = stack.command(*words, "--json")
-    assert command.process.wait(120) == code, command.output()
-    text = command.output()
-    answer: dict[str, Any] = json.loads(text[text.index("{") :])
-    return answer
 
 
 def test_a_backfilled_feature_is_learned_without_waiting_for_its_window(stack_of: StackMaker) -> None:
@@ -43,9 +33,9 @@ def test_a_backfilled_feature_is_learned_without_waiting_for_its_window(stack_of
     def change(_: int, through: int) -> None:
         if (through - START) // DAY == CHANGED_ON:
             apply = ("apply", str(file), "--why", "days", "--backfilled")
-            answers.append(told(stack, *apply, code=1))
-            answers.append(told(stack, "backfill", str(file)))
-            answers.append(told(stack, *apply))
+            answers.append(stack.told(*apply, code=1))
+            answers.append(stack.told("backfill", str(file)))
+            answers.append(stack.told(*apply))
             workers[0].kill()  # perhaps in the middle of giving it to everybody
             workers[0] = stack.start("label")
 
@@ -61,7 +51,7 @@ def test_a_backfilled_feature_is_learned_without_waiting_for_its_window(stack_of
     check_learning(stack)
     # What somebody else makes of the log alone is the same; it has new features in it by now.
     out = stack.directory / "replayed"
-    told(stack, "replay", stack.topic("events"), "--format", "kafka", "--out", str(out), "--config", str(file))
+    stack.told("replay", stack.topic("events"), "--format", "kafka", "--out", str(out), "--config", str(file))
     again = [json.loads(line) for line in (out / "movements.ndjson").read_text().splitlines()]
     bare = {m["id"]: {name: v for name, v in m.items() if name not in {"decided_at", "origin"}} for m in again}
     assert bare == {m["id"]: m for m in published.values()}
@@ -84,12 +74,12 @@ def test_customers_go_on_meanwhile_and_have_what_the_log_remembers_afterwards(st
         stack.produce(orders.some(20))
     assert command.process.returncode == 0, command.output()
     stack.produce(orders.some(100))
-    told(stack, "apply", str(file), "--why", "more", "--backfilled")
+    stack.told("apply", str(file), "--why", "more", "--backfilled")
     stack.produce(orders.some(100))
     stack.settle()
     assert [label.stop(), learn.stop()] == [0, 0]
     check(stack)
     one = next(key for key, _ in orders.some(1)).decode()
-    features = told(stack, "customer", one, "--config", str(file))["features"]
+    features = stack.told("customer", one, "--config", str(file))["features"]
     sent = sum(r.key == one.encode() for r in stack.read("events"))
     assert next(f for f in features if f["name"] == "month")["value"] == sent

@@ -84,7 +84,7 @@ def test_every_illness_is_told_with_its_place_and_remedy(
     stack_of: StackMaker, kafka: KafkaServer, sound_redis: RedisServer, examined: Examined
 ) -> None:
     port = free_ports(3)
-    stack = stack_of(SECONDS, redis_url=sound_redis.url, partitions=2)
+    stack = stack_of(SECONDS, redis_url=sound_redis.url, partitions=3)
     stack.activate(given(stack.config))
     label, learn = stack.start("label"), stack.start("learn")
     stack.produce(Orders().some(300))
@@ -111,6 +111,7 @@ def test_every_illness_is_told_with_its_place_and_remedy(
         ("worker", "fail", f"127.0.0.1:{port}", "see in the supervisor's log why it ended", "process-down"),
         ("worker", "fail", f"127.0.0.1:{port + 1}", "end it with SIGKILL; nothing is lost", "process-down"),
         ("definition", "warn", str(file), f'stream-seg apply {file} --why "…"', ""),
+        ("activation", "warn", f"{events} partition 2", PROMOTE, ""),
         ("ingest workers", "fail", f"{group}-ingest", f"{start} ingest", "stage-missing"),
         ("ingest lag", "fail", f"{web} partition 1", f"{start} ingest", "labels-stale"),
         ("label state", "fail", f"{events} partition 1", MESSAGE, "partition-stopped"),
@@ -137,6 +138,7 @@ def test_every_illness_is_told_with_its_place_and_remedy(
     assert details["trainer"] == "nothing was learned for 0.1 days"
 
 
+PROMOTE = 'look again; if it stays so: stream-seg model promote 1 --ramp now --why "…"'
 FULL = "raise maxmemory or add nodes before writes are refused"
 MESSAGE = "find the message in docs/operating.md, and do what it says there"
 LETTER = "read one: its headers say what is wrong and what its producer has to do"
@@ -152,10 +154,12 @@ def page(one: dict[str, str]) -> str:
 def spoil(stack: Stack, server: RedisServer, web: str) -> None:
     """What weeks of neglect would do: states that stages could have stored, and a Redis that is set up badly."""
     with Redis.from_url(server.url) as redis:
-        # Partition 0: the clock stands, two are overdue, and a movement waits. Partition 1 lost its state.
+        # Partition 0: the clock stands, two are overdue, and a movement waits. Partition 1 lost its state. Partition 2
+        # was never told of what is in force in partition 0.
         own = f"{stack.name}:{{label-0}}:"
         label = label_state.Memory(stored(redis, own), 0)
         label.state.clock = now() - 2_000_000
+        label.activate(msgspec.structs.replace(label.activations[-1], number=2))
         redis.hset(own + "meta", mapping=label.changed())
         redis.zadd(own + "due", {"shopper-1": 1, "shopper-2": 2})
         waits = msgspec.msgpack.encode([Message("segment-changes", b"a", b"{}")] * 3)

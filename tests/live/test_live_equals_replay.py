@@ -36,26 +36,31 @@ def feed(stack: Stack, events: list[Events], on_day: dict[int, Callable[[], None
     return count
 
 
-def test_a_run_with_two_workers_a_rebalance_and_kills_equals_its_replay_and_an_undisturbed_one(
-    stack_of: StackMaker,
-) -> None:
-    stack = stack_of(WEEKS)
+def lived_through(stack: Stack, events: list[Events], *, second: int, killed: int, learn_killed: int) -> int:
+    """Feeds a run on whose days a second worker joins and the first and LEARN are killed; how many events it had."""
     stack.activate()
-    first = stack.start("label")
-    learn = stack.start("learn")
+    label, learn = stack.start("label"), stack.start("learn")
 
     def rebalance() -> None:
-        second = stack.start("label")
-        stack.until(lambda: second.says("partitions assigned", "events"), "the second worker has its share")
+        joined = stack.start("label")
+        stack.until(lambda: joined.says("partitions assigned", "events"), "the second worker has its share")
 
     def another_learn() -> None:
         learn.kill()
         stack.start("learn")
 
-    count = feed(stack, weeks(5), {4: rebalance, 9: first.kill, 11: another_learn})
-    assert count > 3_000
+    count = feed(stack, events, {second: rebalance, killed: label.kill, learn_killed: another_learn})
     stack.settle("label", "learn", "label")
     assert [worker.stop() for worker in stack.workers if worker.code is None] == [0, 0]
+    return count
+
+
+def test_a_run_with_two_workers_a_rebalance_and_kills_equals_its_replay_and_an_undisturbed_one(
+    stack_of: StackMaker,
+) -> None:
+    stack = stack_of(WEEKS)
+    count = lived_through(stack, weeks(5), second=4, killed=9, learn_killed=11)
+    assert count > 3_000
 
     published = check(stack)
     models = check_learning(stack)
@@ -91,21 +96,7 @@ def planned(parts: list[Events]) -> list[Events]:
 def test_a_run_with_tiers_a_rebalance_and_kills_equals_its_replay(stack_of: StackMaker) -> None:
     tiers = "tiers: [{name: business, where: 'properties.plan == \"business\"', k: 2}]\n"
     stack = stack_of(WEEKS + tiers)
-    stack.activate()
-    first = stack.start("label")
-    learn = stack.start("learn")
-
-    def rebalance() -> None:
-        second = stack.start("label")
-        stack.until(lambda: second.says("partitions assigned", "events"), "the second worker has its share")
-
-    def another_learn() -> None:
-        learn.kill()
-        stack.start("learn")
-
-    feed(stack, planned(weeks(7, customers=150)), {6: rebalance, 9: another_learn, 11: first.kill})
-    stack.settle("label", "learn", "label")
-    assert [worker.stop() for worker in stack.workers if worker.code is None] == [0, 0]
+    lived_through(stack, planned(weeks(7, customers=150)), second=6, killed=11, learn_killed=9)
 
     moves = check(stack)["segment-changes"].values()
     models = check_learning(stack)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import shutil
 import signal
@@ -125,7 +126,8 @@ def test_what_is_scraped_is_what_happened(stack_of: StackMaker) -> None:
     versions = [json.loads(record.value or b"") for record in stack.read("models")]
     assert label.sum("model_version") == max(v["version"] for v in versions) >= 3
     assert learn.sum("learning_customers") == 100
-    assert learn.sum("learn_every_seconds") == 86_400
+    assert learn.sum("learn_every_seconds") == math.inf  # a past: nothing is late by the clock on the wall
+    assert label.by("clock_lag_seconds", "partition") == {(str(p),): 0.0 for p in range(stack.partitions)}
     assert learn.sum("learned_through_timestamp_seconds") > START / 1000
     assert learn.sum("model_waiting") == 0
     assert {key[0] for key in learn.by("drift_score", "method")} >= {"quantisation_error", "outlier_mass"}

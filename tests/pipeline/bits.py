@@ -50,6 +50,8 @@ def features() -> tuple[Feature, ...]:
         Feature(name="city", aggregate="latest", field="traits.city", encode="hashed", buckets=3),
         Feature(name="share", aggregate="ratio", of=("mean", "max")),
         Feature(name="trend", aggregate="trend", of=("sum", "decayed")),
+        Feature(name="taste", aggregate="projection", of=("count", "sum", "distinct"), weights=(0.7, -0.1, 3.0)),
+        Feature(name="mixed", aggregate="diversity", of=("count", "sum", "days")),
     )
 
 

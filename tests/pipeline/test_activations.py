@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from stream_seg.core.activation import Activation
+from stream_seg.core.activation import Activation, Fill
 from stream_seg.core.definition import DAY, HOUR, Definition, Feature, InputRules, feature_set_version
 from stream_seg.core.hashing import customer_hash
 from stream_seg.core.model import ModelVersion
@@ -103,7 +103,7 @@ def test_a_lower_number_that_arrives_late_is_ignored_and_an_equal_one_that_diffe
     log.event("ann", START, START, {"event": "Paid"})
     partition.run(log.records)
     assert moves(partition) == [("ann", None, "0", "event")]
-    with pytest.raises(Stop, match="number 2"):
+    with pytest.raises(Stop, match="number 2: something else than"):
         partition.run([log.activate(activation(2, 3.0, 4.0), START)])
 
 
@@ -128,6 +128,19 @@ def test_a_damaged_activation_is_put_aside_and_what_was_in_force_stays(damage: s
     assert "what was in force stays" in alarm
     partition.run([log.activate(activation(3, 9.0, 1.0, ramp="now"), START)])
     assert sorted(moves(partition)[2:]) == [(name, "0", "1", "model") for name in ("ann", "bob")]
+
+
+def test_a_backfilled_activation_that_forgets_this_partition_is_put_aside() -> None:
+    log, partition = Log(), Partition()
+    log.activate(activation(1, 1.0, 9.0), START)
+    log.activate(msgspec.structs.replace(activation(2, 9.0, 1.0, ramp="now"), layout=2, fill=Fill((), START)), START)
+    log.event("ann", START, START, {"event": "Paid"})
+    partition.run(log.records)
+    assert moves(partition) == [("ann", None, "0", "event")]
+    (aside,) = partition.output("dead-letters")
+    assert dict(aside.headers)["ss-error-code"] == b"damaged_activation"
+    (alarm,) = partition.labeller.owner.alarms
+    assert "does not say from where in this partition" in alarm
 
 
 def test_an_activation_of_a_newer_version_of_this_package_stops_the_partition_and_is_not_passed_over() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -119,6 +120,30 @@ def test_what_is_divided_by_almost_nothing_is_held_within_1e300() -> None:
         found = values([fading, *sizes, *quotients], [(START, sign * 1e200)], START + 1_060 * HOUR)
         assert 0.0 < found["fading"] < 1e-300
         assert found["ratio"] == found["trend"] == sign * 1e300
+
+
+def test_shares_of_the_largest_and_the_smallest_numbers_are_shares() -> None:
+    price = "properties.price"
+    week: dict[str, Any] = {"window": 7 * DAY, "tiles": 7}
+    parts = [
+        Feature(name="all", aggregate="sum", field=price, **week),
+        Feature(name="one", aggregate="count", **week),
+        Feature(name="late", aggregate="recency"),
+    ]
+    of = ("all", "one", "late")
+    shares = [
+        Feature(name="taste", aggregate="projection", of=of, weights=(2.0, -1.0, 5.0), empty=7.0),
+        Feature(name="mixed", aggregate="diversity", of=of, empty=7.0),
+    ]
+    for amount, taste, mixed in ((1e200, 2.0, 1.0), (1e-200, -1.0, 1.0), (-5.0, -1.0, 1.0), (1.0, 0.5, 2.0)):
+        found = values([*parts, *shares], [(START, amount)], START)
+        assert (found["taste"], found["mixed"]) == (taste, mixed), amount
+    nothing = values([*parts, *shares], [(START, 1.0)], START - 1 + 30 * DAY)
+    assert (nothing["all"], nothing["one"], nothing["late"] > 0) == (0.0, 0.0, True)
+    assert (nothing["taste"], nothing["mixed"]) == (5.0, 1.0)
+    empty = values([*parts[:2], *(msgspec.structs.replace(f, of=of[:2], weights=f.weights[:2]) for f in shares)],
+                   [(START, 1.0)], START + 30 * DAY)  # fmt: skip
+    assert (empty["taste"], empty["mixed"]) == (7.0, 7.0)
 
 
 def test_sums_of_the_largest_numbers_stay_finite() -> None:

@@ -140,6 +140,17 @@ def test_what_waits_grows_older_while_nothing_is_done(telemetry: PrometheusTelem
     assert telemetry.meters.registry.get_sample_value(*age) == 0
 
 
+def test_of_a_past_no_clock_is_behind(telemetry: PrometheusTelemetry) -> None:
+    part = telemetry.partition("shop.events.v1", 3)
+    lag = "stream_seg_clock_lag_seconds", {"stage": "label", "partition": "3"}
+    value = telemetry.meters.registry.get_sample_value
+    part.facts(in_force(1, 1)._replace(clock=1_000))
+    assert (value(*lag) or 0) > 1e9
+    part.facts(in_force(1, 1)._replace(clock=1_000, bounded=True))
+    part.stands(5, 5)
+    assert value(*lag) == 0
+
+
 def in_force(number: int, version: int, **names: str) -> LabelFacts:
     models = [InForceFacts("all", number, version, 0, {int(key[1:]): name for key, name in names.items()})]
     return LabelFacts(0, 0, 0, 0, 0, Counter(), Counter(), 0, 0, 0, models)

@@ -17,6 +17,8 @@ from tests.simulation.run import run
 from tests.simulation.scenario import scenario
 from tests.simulation.shell import Parts
 
+pytestmark = pytest.mark.slow
+
 SEEDS = 300  # one in two to ten shows most mutants; two of 300 the zombie that claims at the very moment of another
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.simulation.many import run_many
+
+pytestmark = pytest.mark.slow
 
 SEEDS = 1_000
 

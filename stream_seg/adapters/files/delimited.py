@@ -130,6 +130,9 @@ def _header(rows: Iterator[list[str]], feed: _Lines, columns: Sequence[str], fil
     if missing:
         have = ", ".join(header)
         raise ConfigError([f"{file}:1:1: {path}: no such column, choose from {have}" for path in missing])
+    twice = [path for path in dict.fromkeys(columns) if header.count(path) > 1]
+    if twice:
+        raise ConfigError([f"{file}:1:1: {path}: two columns have this name, rename one of them" for path in twice])
     return header
 
 

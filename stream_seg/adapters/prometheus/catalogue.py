@@ -109,7 +109,8 @@ DEAD_LETTERS = _counter(
     series="R",
 )  # fmt: skip
 CLOCK_LAG = _gauge(
-    "clock_lag_seconds", "How far the partition's own clock is behind now; silence moves nobody beyond it.",
+    "clock_lag_seconds", "How far the partition's own clock is behind now; silence moves nobody beyond it. 0 with "
+    "`input.clock: event`, where time is that of the events.",
     "partition", series="P",
 )  # fmt: skip
 OVERDUE = _gauge(
@@ -175,7 +176,9 @@ MODEL_TRAINED = _gauge(
 LEARNED = _gauge(
     "learned_through_timestamp_seconds", "Every sample dated at or before this is learned.", "partition", series="P"
 )
-LEARN_EVERY = _gauge("learn_every_seconds", "How often LEARN learns (time.learn_every).")
+LEARN_EVERY = _gauge(
+    "learn_every_seconds", "How often LEARN learns (time.learn_every). +Inf with `input.clock: event`: nothing is late."
+)
 LEARNED_FROM = _gauge("learning_customers", "Customers that LEARN learns from.", "tier", series="T")
 PUBLISHED_AT = _gauge("model_published_timestamp_seconds", "When LEARN last made a version.", "tier", series="T")
 REFITTED_AT = _gauge("model_refitted_timestamp_seconds", "When LEARN last refitted.", "tier", series="T")

@@ -147,6 +147,7 @@ class CountedPartition(PartitionTelemetry):
         self.topic, self.number = topic, partition
         self.open = self.halted = False
         self.clock = 0  # ms; 0: not known
+        self.bounded = False
         self._newest = 0  # ms
         self._waits_since: float | None = None  # monotonic
         self._seen: LabelFacts | None = None
@@ -216,7 +217,8 @@ class CountedPartition(PartitionTelemetry):
         if self._waits_since is not None:
             self._meters[metric.OUTBOX_AGE].at(self.number).set(time.monotonic() - self._waits_since)
         if self.clock:
-            self._meters[metric.CLOCK_LAG].at(self.number).set(max(0.0, time.time() - self.clock / 1000))
+            behind = 0.0 if self.bounded else max(0.0, time.time() - self.clock / 1000)
+            self._meters[metric.CLOCK_LAG].at(self.number).set(behind)
 
     def spent(self, phases: Mapping[str, float]) -> None:
         for phase, seconds in phases.items():
@@ -250,7 +252,7 @@ class CountedPartition(PartitionTelemetry):
         meters[metric.CACHE].at("hit").inc(max(0, facts.found - before.found))
         meters[metric.CACHE].at("miss").inc(max(0, facts.missed - before.missed))
         meters[metric.AT_HAND].at(self.number).set(facts.at_hand)
-        self.clock = facts.clock
+        self.clock, self.bounded = facts.clock, facts.bounded
         self._age()
         for within in ("1d", "7d"):
             meters[metric.RETURNS].at(within).inc(max(0, facts.returns[within] - before.returns[within]))

@@ -52,6 +52,10 @@ def unit_of(column: Column, features: Sequence[Feature]) -> Unit:
             return Unit(f"sessions{over}")
         case "time_on_site":
             return Unit(f"hours{over}", 3600.0)
+        case "projection":
+            return Unit("weighted mean of shares")
+        case "diversity":
+            return Unit("equal parts that it is worth")
         case "ratio":
             return Unit(_ratio(f, features))
         case "trend":

@@ -1,0 +1,136 @@
+"""``stream-seg compare``: from stored events to methods side by side, in a folder that can be made again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+import orjson
+from ruamel.yaml import YAML
+
+from stream_seg.bootstrap.exploring import Form, Study, Tell, study
+from stream_seg.config import Config
+from stream_seg.core.naming import names_of
+from stream_seg.errors import Stop
+from stream_seg.explore.run import CONFIG, RunFolder, manifest, recorded
+
+TIMINGS = "timings.json"  # the one file of a run that a clock decides
+COMMAND = "compare"
+DRAWING = "drawing"
+
+
+class Asked(NamedTuple):
+    """What a comparison is asked for. at: ms, not included; k and plan: None follows the configuration."""
+
+    inputs: tuple[str, ...]
+    form: Form | None
+    at: int | None
+    k: int | None
+    plan: str | None
+
+    def options(self) -> dict[str, Any]:
+        """All but the inputs, which a manifest has with their digests."""
+        return {"form": self.form, "at": self.at, "k": self.k, "plan": self.plan}
+
+
+def asked_again(run: Path) -> Asked:
+    """What an earlier run was asked for. Raises `Stop` where it is another command's, or an input has changed."""
+    made = recorded(run)
+    if made.command != COMMAND:
+        raise Stop(f"{run} was made by stream-seg {made.command}; name the folder of a run of stream-seg {COMMAND}")
+    options = made.options
+    return Asked(tuple(one.path for one in made.inputs), options["form"], options["at"], options["k"], options["plan"])
+
+
+def comparing(config: Config, file: Path, asked: Asked, out: Path, tell: Tell) -> dict[str, Any]:
+    """Compares, and writes the folder `out`. `file`: the configuration as it was given.
+
+    Raises `Stop` where there is nothing to compare, or the extra is not installed.
+    """
+    try:
+        from stream_seg.explore.compare import advice, comparison, document, report  # noqa: PLC0415  # an extra
+
+        made = manifest(COMMAND, asked.inputs, asked.options(), _seed(config))
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.startswith("stream_seg"):
+            raise
+        raise Stop(f"the package {error.name} is not installed: pip install 'stream_seg[explore]'") from error
+    settings = config.definition
+    k = asked.k or settings.learning.k
+    with RunFolder(out, made) as folder:
+        content = file.read_bytes()
+        found = study(config, asked.inputs, form=asked.form, end=asked.at, tell=tell)
+        z = found.table.near
+        compared = comparison.compare(z, k, _seed(config), tell)
+        levers = sum(1 for one in settings.levers if one.lever)
+        plan = next((one for one in get_args(advice.Plan) if one == asked.plan), None)
+        columns = found.table.columns
+        told = _about(found, len(z)) | document.document(
+            compared, z, advice.advice(compared, levers=levers, asked=plan),
+            lambda centres: names_of(centres.tolist(), columns, ()),
+        )  # fmt: skip
+        tell(DRAWING, 0, None)
+        title = f"{settings.name}: ways to find groups"
+        folder.write(CONFIG, content)
+        for name, model in model_beside(file):
+            folder.write(name, model)
+        folder.write("report.json", orjson.dumps(told, option=orjson.OPT_INDENT_2))
+        folder.write("report.html", report.report(title, _sentences(config, told), compared, z, told))
+        folder.write("labels.csv", document.labels_csv(found.table.customers, found.table.within, compared))
+        folder.write(TIMINGS, orjson.dumps(document.timings(compared), option=orjson.OPT_INDENT_2))
+        written = folder.written()
+    return told | {"timings": document.timings(compared), "out": written}
+
+
+def model_beside(file: Path) -> Iterator[tuple[str, bytes]]:
+    """The initial model that a configuration names beside it: without it the copy of the file could not be read."""
+    segments = YAML(typ="safe").load(file.read_bytes()).get("segments") or {}
+    name = segments.get("initial_model")
+    if name is not None and Path(name).name == name:
+        yield name, (file.parent / name).read_bytes()
+
+
+def differing(run: Path, again: Path) -> list[str]:
+    """The files of two runs that are not the same to the byte; time and memory are not compared."""
+    names = {path.name for folder in (run, again) for path in folder.iterdir()} - {TIMINGS}
+    return sorted(
+        name
+        for name in names
+        if not all((folder / name).is_file() for folder in (run, again))
+        or (run / name).read_bytes() != (again / name).read_bytes()
+    )
+
+
+def _seed(config: Config) -> int:
+    return config.definition.learning.seed
+
+
+def _about(found: Study, near: int) -> dict[str, Any]:
+    table = found.table
+    return {
+        "at": _iso(table.at),
+        "customers": len(table.customers),
+        "left_out": len(table.customers) - near,
+        "columns": table.names,
+        "scale": {"mean": table.scaler.mean.tolist(), "deviation": table.scaler.scale.tolist()},
+    }
+
+
+def _sentences(config: Config, told: dict[str, Any]) -> Sequence[str]:
+    columns = told["columns"]
+    who = f"{told['customers']:,} customers as of {told['at'][:10]}, by {len(columns)} columns: {', '.join(columns)}."
+    said = [f"{who} k = {told['k']}, seed {told['seed']}."]
+    if config.question:
+        said.insert(0, f"The question: {config.question}")
+    if told["left_out"]:
+        said.append(
+            f"{told['left_out']:,} customers out of reach of all others (more than 20 standard deviations) shape no "
+            "segment and are left out; their labels are empty."
+        )
+    return said
+
+
+def _iso(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

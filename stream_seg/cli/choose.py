@@ -1,0 +1,111 @@
+"""``stream-seg choose``: how many segments, and the files with which a run begins."""
+
+# ruff: noqa: D301, PLC0415  # \b keeps examples in lines; imports wait for the command, so that --help is fast
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stream_seg.cli.options import DEFAULT_CONFIG, ConfigFile, Json, instant, output, read_config
+from stream_seg.cli.output import FINDINGS, table
+from stream_seg.cli.quality import Form
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("choose", short_help="How many segments: measures each number, writes the way on.")(choose)
+
+
+def choose(
+    context: typer.Context,
+    inputs: Annotated[list[str] | None, typer.Argument(metavar="[INPUT...]", help="Files of events.")] = None,
+    *,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the run; made, or an earlier run replaced.")],
+    config: ConfigFile = DEFAULT_CONFIG,
+    k: Annotated[
+        int | None, typer.Option("--k", min=2, max=64, help="This many segments, whatever comes first.")
+    ] = None,
+    most: Annotated[int, typer.Option(min=2, max=64, help="Measures 2 to this many segments.")] = 12,
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="As of this instant; later events are left out.")
+    ] = None,
+    form: Annotated[
+        Form | None, typer.Option("--format", help="What the inputs are. Default: by the ends of their names.")
+    ] = None,
+    again: Annotated[
+        Path | None, typer.Option("--from", metavar="RUN", help="Make the run of this folder again, to the bit.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Measures every number of segments on stored events, and writes the files with which a run begins.
+
+    Say first what is good, under `good` in the configuration: the smallest share that is worth a campaign, how many may
+    move in a month, which outcomes the segments must differ in. Each number of segments is held against it, then ranked
+    by six measures: gap statistic, silhouette, agreement with other draws of the customers and from month to month,
+    names that differ in words, how few move. The page says why each stands where it does, and whether there are any
+    clusters at all.
+
+    Into DIR go report.html (opens without a network), report.json, model.json and segmentation.yaml (a run with them
+    begins warm), labels.ndjson (what that run says of the same events), config.yaml and run.json (with which --from
+    makes it again). The folder gets its name when it is whole.
+
+    Exit code 3: there is something to look at, as no clusters, or nothing that is good.
+
+    \b
+    Examples:
+      stream-seg choose events.csv --out chosen
+      stream-seg choose 2017.parquet --config shop.yaml --out chosen --k 5
+      stream-seg choose events.ndjson --at 2017-06-01 --out june --json | jq '.ranking[0].because'
+      stream-seg choose --from chosen --out again
+    """
+    shown = output(context, json=json)
+    end = instant(at, "--at")
+    if (again is None) == (not inputs):
+        raise typer.BadParameter("name files of events, or a run with --from", param_hint="INPUT")
+    if missing := [name for name in inputs or [] if not Path(name).is_file()]:
+        raise typer.BadParameter(f"no such file: {', '.join(missing)}", param_hint="INPUT")
+    settings = read_config(config) if again is None else None
+    from stream_seg.bootstrap.choosing import Choice, run_again, run_choose
+
+    with shown.progress() as tell:
+        if settings is None:
+            assert again is not None  # one of both was asked for
+            found = run_again(again, out, tell)
+        else:
+            choice = Choice(form.value if form is not None else None, end, k, most)
+            found = run_choose(settings, inputs or [], out, choice, tell)
+    shown.result(found, rendered(found))
+    if found["findings"]:
+        raise typer.Exit(FINDINGS)
+
+
+def rendered(found: Mapping[str, Any]) -> str:
+    """The choice as a person reads it."""
+    head = ("segments", "misses", "mean place", "smallest", "silhouette", "other draws", "moves")
+    lines = [
+        (
+            str(one["k"]), str(len(one["misses"])), f"{one['mean_place']:.1f}", f"{min(one['shares']):.1%}",
+            f"{one['silhouette']:.2f}", f"{one['other_draws']:.2f}",
+            "–" if one["moves_30d"] is None else f"{one['moves_30d']:.0%}",
+        )
+        for one in found["ranking"]
+    ]  # fmt: skip
+    chosen = next(one for one in found["ranking"] if one["k"] == found["chosen"])
+    segments = [
+        (str(j), name, f"{share:.1%}")
+        for j, (name, share) in enumerate(zip(chosen["names"], chosen["shares"], strict=True))
+    ]
+    counts = found["events"]
+    unused = counts["events"] - counts["accepted"]
+    return "\n".join([
+        f"{counts['accepted']:,} of {counts['events']:,} events counted"
+        + (f"; {unused:,} did not: `stream-seg replay` says why" if unused else ""),
+        f"{found['customers']:,} customers; gap statistic says {found['gap_best']}, the elbow {found['elbow']}", "",
+        table([head, *lines], right=range(7)), "",
+        f"Chosen: {found['chosen']}. {chosen['because']}", "",
+        table([("segment", "name", "share"), *segments], right=[2]), "",
+        *found["findings"], *([""] if found["findings"] else []),
+        *(f"written: {path}" for path in found["out"]),
+    ])  # fmt: skip

@@ -1,0 +1,139 @@
+"""``stream-seg compare``: k-means against other ways to find groups."""
+
+# ruff: noqa: D301, PLC0415  # \b keeps examples in lines; imports wait for the command, so that --help is fast
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stream_seg.cli.options import DEFAULT_CONFIG, ConfigFile, Json, instant, output, read_config
+from stream_seg.cli.output import FINDINGS, table
+from stream_seg.cli.quality import Form
+
+
+class Plan(StrEnum):
+    """What segments are for."""
+
+    reusable = "reusable"
+    niche = "niche"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("compare", short_help="Holds k-means against other ways to find groups.")(compare)
+
+
+def compare(
+    context: typer.Context,
+    inputs: Annotated[list[str] | None, typer.Argument(metavar="INPUT...", help="Files of events.")] = None,
+    *,
+    out: Annotated[Path, typer.Option(metavar="RUN", help="Folder for the report; made if it is not there.")],
+    config: ConfigFile = DEFAULT_CONFIG,
+    form: Annotated[
+        Form | None, typer.Option("--format", help="What the inputs are. Default: by the ends of their names.")
+    ] = None,
+    k: Annotated[
+        int | None,
+        typer.Option("--k", min=2, max=64, help="Groups for methods that do not count them. Default: segments.k."),
+    ] = None,
+    at: Annotated[str | None, typer.Option(metavar="DATE", help="Customers as of then. Default: the end.")] = None,
+    plan: Annotated[
+        Plan | None,
+        typer.Option(help="What segments are for. Default: reusable where the configuration names a lever, else both."),
+    ] = None,
+    again: Annotated[
+        Path | None, typer.Option("--from", metavar="RUN", help="Makes an earlier run again, and compares the bytes.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Holds k-means against other ways to find groups, on the table of all customers.
+
+    The table is what the live feature code computes. On it k-means stands beside Ward's tree, BIRCH, a Gaussian mixture
+    (EM), mean-shift, DBSCAN, HDBSCAN and river's streaming clusterers: how many groups each finds, how many customers
+    are in none, how well the groups are set apart, whether they are found again, who agrees with whom, and whether a
+    worker could serve them as centres, with what loss. Parameters are chosen from the data. The advice follows what
+    segments are for: definitions that are used again, or niche groups and anomalies.
+
+    Into RUN go report.html (one page, no network), report.json, labels.csv (every customer, every method), config.yaml
+    and run.json; the same events give the same bytes. timings.json has seconds and memory, and is the one file that
+    differs from run to run. With --from the options and the configuration are those of that run; exit code 3 where a
+    file came out differently.
+
+    \b
+    Examples:
+      stream-seg compare events.ndjson --out compared
+      stream-seg compare 2017.parquet -c shop.yaml --out compared --k 5 --at 2017-12-01 --plan niche
+      stream-seg compare --from compared --out again
+      stream-seg compare events.csv --out compared --json | jq '.methods[] | {method, groups, noise, serving}'
+    """
+    shown = output(context, json=json)
+    from stream_seg.bootstrap.comparing import Asked, asked_again, comparing, differing
+    from stream_seg.config import load
+    from stream_seg.explore.run import CONFIG
+
+    if again is None:
+        if not inputs:
+            raise typer.BadParameter("name at least one file, or an earlier run with --from", param_hint="INPUT")
+        if missing := [name for name in inputs if not Path(name).is_file()]:
+            raise typer.BadParameter(f"no such file: {', '.join(missing)}", param_hint="INPUT")
+        asked = Asked(tuple(inputs), form.value if form else None, instant(at, "--at"), k, plan.value if plan else None)
+    else:
+        if inputs or any(one is not None for one in (form, k, at, plan)):
+            raise typer.BadParameter("takes everything from that run: give --out alone beside it", param_hint="--from")
+        if again.resolve() == out.resolve():
+            raise typer.BadParameter("is the run itself: name another folder", param_hint="--out")
+        asked, config = asked_again(again), again / CONFIG
+    # A run is made again from what stands in its folder, whatever the environment says today.
+    settings = read_config(config) if again is None else load(config, {})
+    if settings.definition.tiers:
+        names = ", ".join(tier.name for tier in settings.definition.tiers)
+        shown.note(f"the tiers ({names}) are left out: everybody is compared together")
+    with shown.progress() as tell:
+        found = comparing(settings, config, asked, out, tell)
+    others = differing(again, out) if again is not None else []
+    if again is not None:
+        found["differing"] = others
+    shown.result(found, rendered(found))
+    if others:
+        raise typer.Exit(FINDINGS)
+
+
+def rendered(found: Mapping[str, Any]) -> str:
+    """The methods side by side, and the advice."""
+    head = ("method", "groups", "in none", "silhouette", "DBCV", "found again", "with k-means", "served", "CPU s", "MB")
+    alike = [line[0] for line in found["agreement"]["adjusted_rand"]]
+    rows = [head]
+    for one, agrees in zip(found["methods"], alike, strict=True):
+        cost = found["timings"][one["method"]]
+        rows.append((
+            one["method"], str(one["groups"]), f"{one['noise']:.0%}", _two(one["silhouette"]), _two(one["dbcv"]),
+            _two(one["stability"]["mean"]), _two(agrees), one["serving"]["verdict"], f"{cost['cpu_seconds']:.2f}",
+            "–" if cost["peak_mb"] is None else f"{cost['peak_mb']:.0f}",
+        ))  # fmt: skip
+    left = f" ({found['left_out']:,} out of reach left out)" if found["left_out"] else ""
+    who = f"{found['customers']:,} customers as of {found['at'][:10]}{left}"
+    lines = [
+        f"{who}, {len(found['columns'])} columns, k = {found['k']}",
+        "",
+        table(rows, right=[1, 2, 3, 4, 5, 6, 8, 9]),
+        "",
+        *found["advice"],
+        *(f"{name} came to no result: {why}" for name, why in found["could_not"].items()),
+        "",
+        *(f"written: {path}" for path in found["out"]),
+    ]
+    if "differing" in found:
+        differ = found["differing"]
+        lines.append(
+            f"not the same as that run: {', '.join(differ)}; run.json of both says with which versions they were made"
+            if differ
+            else "the same as that run, byte for byte (timings.json apart)"
+        )
+    return "\n".join(lines)
+
+
+def _two(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"

@@ -1,0 +1,195 @@
+"""``stream-seg choose`` on a shop's events: the folder, again to the bit, and the run that begins with it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from typer.testing import CliRunner
+
+from stream_seg.adapters.memory.replay import Replay
+from stream_seg.bootstrap.choosing import Choice, run_again, run_choose
+from stream_seg.cli.app import app
+from stream_seg.config import load
+from stream_seg.core.activation import first_activation
+from stream_seg.core.definition import DAY
+from stream_seg.errors import Stop
+from tests.live.oracle import compacted
+from tests.live.workload import WEEKS, Events, weeks
+
+GOOD = "question: Who comes back?\ngood: {min_share: 5%, must_separate: [spend]}\n"
+LEVERS = "levers: [{segment: 0, name: Old, lever: an offer}]\n"
+CHOICE = Choice(form=None, end=None, k=None, most=5)
+
+
+def quiet(*_: object) -> None:
+    """Nobody watches."""
+
+
+def file_of(folder: Path, parts: Sequence[Events]) -> str:
+    path = folder / "events.ndjson"
+    path.write_bytes(b"\n".join(value for part in parts for value in part.values) + b"\n")
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("shop")
+    config = folder / "shop.yaml"
+    config.write_text(f"name: shop\n# our own words\n{WEEKS}{GOOD}{LEVERS}")
+    return config, file_of(folder, weeks(5, days=50))
+
+
+@pytest.fixture(scope="module")
+def run(shop: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    config, events = shop
+    out = tmp_path_factory.mktemp("runs") / "chosen"
+    return out, run_choose(load(config, {}), [events], out, CHOICE, quiet)
+
+
+def test_the_folder_holds_everything_and_nothing_half(run: tuple[Path, dict[str, Any]]) -> None:
+    out, found = run
+    assert sorted(path.name for path in out.iterdir()) == [
+        "config.yaml", "labels.ndjson", "model.json", "report.html", "report.json", "run.json", "segmentation.yaml",
+    ]  # fmt: skip
+    assert [path.name for path in out.parent.iterdir()] == ["chosen"]
+    assert {one["k"] for one in found["ranking"]} == {2, 3, 4, 5}
+    assert all(one["moves_30d"] is not None and one["flips_per_1000"] is not None for one in found["ranking"])
+    assert found["customers"] == 100
+    assert orjson.loads((out / "report.json").read_bytes())["chosen"] == found["chosen"]
+
+
+def test_the_same_run_again_is_the_same_to_the_bit(run: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    out, _ = run
+    run_again(out, tmp_path / "again", quiet)
+    for path in out.iterdir():
+        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_the_written_file_begins_a_run_with_the_chosen_segments(run: tuple[Path, dict[str, Any]]) -> None:
+    out, found = run
+    written = load(out / "segmentation.yaml", {})
+    assert "# our own words" in (out / "segmentation.yaml").read_text()
+    assert written.definition.learning.k == found["chosen"]
+    assert written.initial is not None
+    assert list(written.initial.segments) == found["names"]
+    assert [lever.name for lever in written.definition.levers] == found["names"]
+    assert written.good.must_separate == ("spend",)
+
+
+def test_labels_are_those_of_a_run_of_the_same_events(run: tuple[Path, dict[str, Any]]) -> None:
+    out, _ = run
+    config = load(out / "segmentation.yaml", {})
+    replay = Replay(4)
+    replay.start(first_activation(config.definition, config.initial, who="test", at=0, why="test"))
+    replay.run(weeks(5, days=50), DAY)
+    live = {key: segment for key, (_, _, segment) in compacted(replay.log.read("customer-segments", 0, 0)).items()}
+    said = [orjson.loads(line) for line in (out / "labels.ndjson").read_bytes().splitlines()]
+    assert len(said) == 100
+    assert {one["customer_id"].encode(): one["segment"] for one in said} == live
+
+
+def test_another_k_is_a_persons_choice(shop: tuple[Path, str], tmp_path: Path) -> None:
+    config, events = shop
+    found = run_choose(load(config, {}), [events], tmp_path / "four", Choice(None, None, 4, 4), quiet)
+    assert found["chosen"] == 4
+    assert len(load(tmp_path / "four" / "segmentation.yaml", {}).definition.levers) == 4
+
+
+def invoke(*words: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, list(words))
+    return result.exit_code, result.output
+
+
+def test_what_ought_to_be_looked_at_ends_with_three(shop: tuple[Path, str], tmp_path: Path) -> None:
+    config, events = shop
+    strict = tmp_path / "strict.yaml"
+    text = config.read_text().replace("min_share: 5%", "min_share: 60%").replace("question: Who comes back?\n", "")
+    strict.write_text(text.replace("half_life: 2d}", "half_life: 2d, basis: psychographic}"))
+    code, said = invoke("choose", events, "--config", str(strict), "--out", str(tmp_path / "out"), "--most", "3")
+    assert code == 3
+    assert "miss what was called good: the smallest segment holds" in said
+    assert "mixes behavioural and psychographic features, and nobody said what the segments are for" in said
+
+
+def test_too_few_customers_are_told_and_nothing_is_left(shop: tuple[Path, str], tmp_path: Path) -> None:
+    config, _ = shop
+    few = file_of(tmp_path, weeks(5, customers=1))
+    with pytest.raises(Stop, match="1 different customers are too few for segments"):
+        run_choose(load(config, {}), [few], tmp_path / "out", CHOICE, quiet)
+    assert [path.name for path in tmp_path.iterdir()] == ["events.ndjson"]
+
+
+TABLE = """
+name: shop
+input: {mapping: {customer: who, time: at, time_zone: UTC, event: '=order', properties: {paid: paid}}}
+features:
+- {name: orders, aggregate: count, window: 30d}
+- {name: spend, aggregate: sum, field: properties.paid, window: 30d}
+"""
+HEAD = b"who,at,paid\n"
+ROW = b"ann,2024-01-01,5\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code", "said"),
+    [
+        ("a.csv", b"", 2, "a.csv:1:1: the file is empty, begin it with a line of column names"),
+        ("a.csv", HEAD, 1, "a.csv: no usable event"),
+        ("a.csv", HEAD + ROW, 1, "1 different customers are too few for segments"),
+        ("a.csv", b"who\nann\n", 2, "a.csv:1:1: at: no such column, choose from who"),
+        ("a.csv", HEAD.replace(b",", b";") + ROW.replace(b",", b";"), 2, "no such column, choose from who;at;paid"),
+        ("a.csv", b"\xef\xbb\xbf" + HEAD + ROW, 1, "1 different customers are too few for segments"),
+        ("a.csv", HEAD + b"\xe9ve,2024-01-01,5\n", 1, "a.csv:2: invalid_utf8 at $: the row is not UTF-8"),
+        (
+            "a.csv",
+            HEAD + b"ann,yesterday,5\n",
+            1,
+            "no usable event; the first that is none, a.csv:2: invalid_timestamp",
+        ),
+        ("a.csv", b"who,at,paid,who\n" + ROW, 2, "a.csv:1:1: who: two columns have this name, rename one of them"),
+        ("a.parquet", b"PAR1 and then it was cut off", 2, "a.parquet: cannot be read as Parquet"),
+    ],
+)
+def test_bad_input_is_told_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes, code: int, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / "shop.yaml").write_text(TABLE)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from stream_seg.cli import main; main()",
+            "choose",
+            name,
+            "-c",
+            "shop.yaml",
+            "--out",
+            "out",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said in done.stderr
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name, "shop.yaml"]
+
+
+def test_wrong_usage_is_told(shop: tuple[Path, str], tmp_path: Path) -> None:
+    config, events = shop
+    out = ("--out", str(tmp_path / "out"))
+    assert invoke("choose", *out)[0] == 2
+    assert invoke("choose", events, "--from", str(tmp_path), *out)[0] == 2
+    code, said = invoke("choose", str(tmp_path / "gone.csv"), "--config", str(config), *out)
+    assert (code, "no such file" in said) == (2, True)
+    with pytest.raises(Stop, match="is not the folder of a run"):
+        run_again(tmp_path, tmp_path / "out", quiet)
