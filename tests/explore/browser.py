@@ -1,6 +1,6 @@
 """A page in real headless Chromium, over the DevTools protocol: what it asks for, what it complains of, how it looks.
 
-``python -m tests.explore.browser PAGE OUT.png WIDTH [ANCHOR]`` takes the pictures for the docs.
+``python -m tests.explore.browser PAGE OUT.png WIDTH [SELECTOR]`` takes the pictures for the docs.
 """
 
 import asyncio
@@ -145,13 +145,13 @@ async def look(page: Path, width: int) -> Seen:
         return await browser.seen(page)
 
 
-async def photograph(page: Path, out: Path, width: int, anchor: str | None = None) -> None:
-    """A picture of the page, or of one of its sections."""
+async def photograph(page: Path, out: Path, width: int, selector: str = "html") -> None:
+    """A picture of the page, or of the first thing that a CSS selector finds on it."""
     async with chromium() as browser:
         await browser.open(page, width)
-        chosen = f"document.getElementById({anchor!r})" if anchor else "document.documentElement"
+        chosen = f"document.querySelector({json.dumps(selector)})"
         box = json.loads(await browser.value(f"JSON.stringify({chosen}.getBoundingClientRect())"))
-        clip = {"x": 0, "y": max(box["y"], 0), "width": width, "height": min(box["height"], 12_000), "scale": 1}
+        clip = {key: box[key] for key in ("x", "y", "width", "height")} | {"scale": 1}
         shot = await browser.call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
         out.write_bytes(base64.b64decode(shot["data"]))  # noqa: ASYNC240  # nothing else waits
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import combinations
@@ -74,7 +75,7 @@ def drawn_maps(z: Float64, seed: int, done: Callable[[int, int], None]) -> list[
     ]  # fmt: skip
     found = list[Map]()
     done(0, len(orders))
-    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn"), initializer=_deaf) as pool:
         try:
             for one in pool.map(_map, orders):
                 found.append(one)
@@ -83,6 +84,11 @@ def drawn_maps(z: Float64, seed: int, done: Callable[[int, int], None]) -> list[
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return found
+
+
+def _deaf() -> None:
+    """Ctrl-C is for the process that waits: it lets the maps that are being drawn end, and takes no others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _map(order: _Order) -> Map:

@@ -27,7 +27,7 @@ FITTED = 5_000  # customers that segments are fitted to, as a learner keeps them
 MEASURED = 2_000  # customers whose silhouette is taken: it needs the distance of each to each
 NOTHING = -1.5e300  # what a probe says where there is nothing to measure; no real value reaches it
 PROBE = "zz_missing_"
-MAY_MISS = {"mean", "max", "min", "ratio", "trend", "tenure", "latest"}
+MAY_MISS = {"mean", "max", "min", "ratio", "trend", "tenure", "latest", "projection", "diversity"}
 
 Bool = npt.NDArray[np.bool_]
 
@@ -162,13 +162,12 @@ def probed(definition: Definition) -> Definition:
 
     So what is missing is known exactly: a mean of 0 and a mean of nothing are told apart.
     """
+    plain: dict[str, Any] = {"log1p": False, "clip": None, "quantile_clip": None, "words": None, "role": "outcome"}
     probes = [
-        Feature(
-            name=PROBE + f.name, aggregate=f.aggregate, field=f.field, where=f.where, window=f.window, tiles=f.tiles,
-            of=f.of, empty=NOTHING, role="outcome",
-        )
-        for f in definition.features if f.aggregate in MAY_MISS and f.encode is None
-    ]  # fmt: skip
+        msgspec.structs.replace(one, name=PROBE + one.name, empty=NOTHING, **plain)
+        for one in definition.features
+        if one.aggregate in MAY_MISS and one.encode is None
+    ]
     return msgspec.structs.replace(definition, features=(*definition.features, *probes))
 
 

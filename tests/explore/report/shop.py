@@ -10,13 +10,13 @@ from stream_seg.cli import call
 from stream_seg.core.definition import DAY
 
 START = 1_700_006_400_000  # midnight of a Wednesday (UTC)
-MAPPING = """
+BEGINNING = """
 name: shop
 input: {mapping: {customer: customer, time: time, time_format: epoch_ms, event: event,
                   properties: {price: price}, traits: {plan: plan, age: age, town: town}}}
 segments: {k: 3}
 """
-CONFIG = f"""{MAPPING}
+CONFIG = f"""{BEGINNING}
 features:
   - {{name: orders, aggregate: count, where: event == "order", window: 60d, transform: [log1p]}}  # how often
   - {{name: spend, aggregate: sum, field: properties.price, window: 60d, transform: [log1p]}}
