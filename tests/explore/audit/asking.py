@@ -40,7 +40,7 @@ def told(document: Mapping[str, Any], check: str, column: str = "") -> list[dict
 
 def rows_of(customers: int = 40, each: int = 10) -> list[tuple[str, ...]]:
     """Plain purchases: customer, time, amount; nothing is wrong with them."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for number in range(each):
         for c in range(customers):
             day = (c * 7 + number * 11) % 100
