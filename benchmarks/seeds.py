@@ -132,15 +132,14 @@ SEEDS: tuple[Seed, ...] = (
         "coupon_class",
     ),
     Seed(
-        "sum over the whole year",
+        "count over the whole year",  # of rows: a sum of sales would be hidden by the cents of one till
         add(
-            "household_value",
-            "CAST((SELECT round(sum(CAST(c.sales_value AS DOUBLE)), 2) "
-            "FROM clean c "
-            "WHERE c.household_id = lines.household_id) AS VARCHAR)",
+            "year_lines",
+            "(SELECT CAST(count(*) AS VARCHAR) FROM clean c WHERE c.household_id = lines.household_id "
+            "HAVING count(*) > 0)",
         ),
         "whole_period",
-        "household_value",
+        "year_lines",
     ),
     # events
     Seed(

@@ -12,6 +12,7 @@ from stream_seg.explore.audit.roles import Roles
 from stream_seg.explore.audit.tables import Column, Table, cut, gone
 
 NEARLY = 0.999  # from this share on a single value is all there is
+UNIQUE = 0.95  # rows that came twice must not hide a row id; above 100,000 values the count is within 3 %
 NAMED = 10  # columns that one finding names
 ODD_NUMBERS = (-1, -9, -99, -999, -9999, -99999, 99, 999, 9999, 99999, 999999, 9999999, 99999999, 999999999, 2147483647)
 APART = 3.0  # a number that stands for nothing lies this many times beyond the 99th percentile of the others
@@ -72,7 +73,7 @@ def _without_information(table: Table, roles: Roles) -> Iterator[Finding]:
         one
         for one in table.columns
         if one.present > 20
-        and one.distinct >= NEARLY * one.present
+        and one.distinct >= UNIQUE * one.present
         and one is not roles.time
         and one is not roles.customer
         and one is not roles.message

@@ -41,7 +41,8 @@ class Lines:
     def findings(self, table: Table) -> Iterator[Finding]:
         """Lines that are no objects, and values that are now a number, now a text."""
         if self.refused:
-            shown = "; ".join(f"line {row}: {cut(content)}" for row, content in self.shown)
+            at = [f"line {row}" if not table.places else "{}:{}".format(*table.at(row)) for row, _ in self.shown]
+            shown = "; ".join(f"{place}: {cut(content)}" for place, (_, content) in zip(at, self.shown, strict=True))
             yield Finding(
                 "severe", "broken_rows", f"{self.refused:,} lines of {self.path} are no JSON objects ({shown})",
                 "write one JSON object per line; they are left out here and dead letters in replay",

@@ -70,12 +70,7 @@ def _look(database: Database, source: str, rows: int, columns: list[Column]) -> 
     abouts = dict(zip((one.key for one in columns), database.one(f"SELECT {counted} FROM {source}"), strict=True))
     # Values that repeat are looked at once each; where hardly any does, grouping would only cost memory.
     grouped = {key for key, about in abouts.items() if about <= max(EXACT, rows // 4)}
-    values = " UNION ALL ".join(
-        f"SELECT '{key}' AS k, {key} AS v, count(*) AS n, min(rowid) AS r FROM {source} GROUP BY {key}"
-        if key in grouped
-        else f"SELECT '{key}' AS k, {key} AS v, 1 AS n, rowid AS r FROM {source}"
-        for key in abouts
-    )
+    values = _values(source, columns, grouped)
     shapes = ", ".join(f"sum(n) FILTER (NOT gone AND {condition})" for condition in SHAPES.values())
     epochs = ", ".join(
         f"sum(n) FILTER (NOT gone AND length(t) BETWEEN 9 AND 20 AND d BETWEEN {low} AND {high})"
@@ -109,6 +104,22 @@ def _look(database: Database, source: str, rows: int, columns: list[Column]) -> 
         column.kind = kind_of(column)
 
 
+def _values(source: str, columns: list[Column], grouped: set[str]) -> str:
+    """SQL: key k, value v, how often n and first row r of each."""
+    if len(columns) > 1 and len(grouped) == len(columns):  # one plan for all, instead of one for each
+        keys = ", ".join(one.key for one in columns)
+        return (
+            f"SELECT k, v, count(*) AS n, min(r) AS r FROM (SELECT rowid AS r, {keys} FROM {source}) "
+            f"UNPIVOT INCLUDE NULLS (v FOR k IN ({keys})) GROUP BY k, v"
+        )
+    return " UNION ALL ".join(
+        f"SELECT '{one.key}' AS k, {one.key} AS v, count(*) AS n, min(rowid) AS r FROM {source} GROUP BY {one.key}"
+        if one.key in grouped
+        else f"SELECT '{one.key}' AS k, {one.key} AS v, 1 AS n, rowid AS r FROM {source}"
+        for one in columns
+    )
+
+
 def _fill(column: Column, found: list[Any] | None, about: int, *, grouped: bool) -> None:
     if found is None:
         return
@@ -127,13 +138,16 @@ def _measure(database: Database, source: str, columns: list[Column]) -> None:
     """Least, most, median and 99th percentile of numbers, exact: what is told must be the same every time."""
     for start in range(0, len(columns), AT_ONCE):
         part = columns[start : start + AT_ONCE]
-        asked = ", ".join(
-            f"min({x}), max({x}), quantile_disc({x}, 0.5), quantile_disc({x}, 0.99)"
-            for x in (f"CASE WHEN isfinite({one.number}) THEN {one.number} END" for one in part)
+        keys = ", ".join(one.key for one in part)
+        found = database.run(
+            "SELECT k, min(x), max(x), quantile_disc(x, 0.5), quantile_disc(x, 0.99) "
+            f"FROM (SELECT k, TRY_CAST(v AS DOUBLE) AS x "
+            f"FROM (SELECT {keys} FROM {source}) UNPIVOT (v FOR k IN ({keys}))) WHERE isfinite(x) GROUP BY k"
         )
-        row = database.one(f"SELECT {asked} FROM {source}")
-        for at, one in enumerate(part):
-            one.least, one.most, one.median, one.p99 = row[4 * at : 4 * at + 4]
+        by_key = {key: measured for key, *measured in found}
+        for one in part:
+            if one.key in by_key:
+                one.least, one.most, one.median, one.p99 = by_key[one.key]
 
 
 def kind_of(column: Column) -> str:

@@ -33,10 +33,15 @@ _STRUCT = re.compile(r"STRUCT\(")
 
 @dataclass(slots=True)
 class Inputs:
-    """The tables of all inputs, and what was seen while they were read."""
+    """The tables of all inputs, and what was seen while they were read.
+
+    topic, places  where the records of a topic stand that were written to a file first, see `Table.places`
+    """
 
     tables: list[Table] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    topic: str | None = None
+    places: list[tuple[int, str, int]] = field(default_factory=list)
 
 
 def form_of(path: Path, told: Form | None) -> Form:
@@ -52,7 +57,14 @@ def form_of(path: Path, told: Form | None) -> Form:
     return found
 
 
-def read(database: Database, paths: Sequence[Path], form: Form | None, tell: Tell) -> Inputs:
+def read(
+    database: Database,
+    paths: Sequence[Path],
+    form: Form | None,
+    tell: Tell,
+    topic: str | None = None,
+    places: Sequence[tuple[int, str, int]] = (),
+) -> Inputs:
     """All inputs. Files with the same columns are one table, in the order given.
 
     Raises
@@ -60,7 +72,7 @@ def read(database: Database, paths: Sequence[Path], form: Form | None, tell: Tel
     ConfigError
         A file cannot be read, has no rows, or its columns are divided by another character.
     """
-    inputs, numbers = Inputs(), count()
+    inputs, numbers = Inputs(topic=topic, places=list(places)), count()
     for path in paths:
         if not path.is_file():
             raise ConfigError([f"{path}: no such file, check the path"])
@@ -94,7 +106,7 @@ def _table(inputs: Inputs, path: Path, form: str, names: Sequence[str], numbers:
         if table.form == form and (own == given or (form == "ndjson" and 2 * len(own & given) >= len(own | given))):
             return table, False
     columns = [Column(f"c{i}", name) for i, name in enumerate(names)]
-    table = Table(path.name, f"t{next(numbers)}", form, columns)
+    table = Table(inputs.topic or path.name, f"t{next(numbers)}", form, columns, places=inputs.places)
     inputs.tables.append(table)
     return table, True
 
@@ -243,7 +255,7 @@ def _rejected(database: Database, path: Path, table: Table, inputs: Inputs, skip
 def _read_ndjson(database: Database, path: Path, inputs: Inputs, numbers: Iterator[int], tell: Tell) -> None:
     scanned = scan(path, database.folder, lambda done, size: tell(f"{SCANNING} of {path.name}", done, size))
     inputs.findings += _encoding(path, scanned)
-    lines = load_lines(database, scanned.path, path)
+    lines = load_lines(database, scanned.path, Path(inputs.topic) if inputs.topic else path)
     table, new = _table(inputs, path, "ndjson", lines.names, numbers)
     _widened(database, table, lines.names, new=new)
     declared = dict(zip(lines.names, lines.declared, strict=True))

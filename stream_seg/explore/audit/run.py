@@ -130,10 +130,7 @@ def audit(
         An input or the sidecar cannot be read, or the outcome is no column.
     """
     said = read_meaning(meaning) if meaning is not None else _beside([] if topic is not None else paths)
-    inputs = read(database, paths, form, tell)
-    if topic is not None:
-        for table in inputs.tables:
-            table.name, table.places = topic, list(places)
+    inputs = read(database, paths, form, tell, topic, places)
     sidecar = str(meaning or (sidecar_of(paths[0]) if topic is None else f"{topic}.meaning.yaml"))
     apply(said, Path(sidecar), inputs.tables)
     outcome = outcome or said.outcome

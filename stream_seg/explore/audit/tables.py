@@ -116,10 +116,12 @@ class Table:
             if refused > row:
                 break
             row += 1
-        if self.places:
-            line, partition, offset = self.places[bisect_right(self.places, row, key=lambda run: run[0]) - 1]
-            return partition, offset + row - line
-        return file, row
+        return self.at(row) if self.places else (file, row)
+
+    def at(self, line: int) -> tuple[str, int]:
+        """Partition and offset of a record that was written down as this line, from 1."""
+        first, partition, offset = self.places[bisect_right(self.places, line, key=lambda run: run[0]) - 1]
+        return partition, offset + line - first
 
     def refuse(self, file: str, row: int) -> None:
         insort(self.refused.setdefault(file, []), row)

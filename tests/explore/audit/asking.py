@@ -31,7 +31,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str | Path, code: int = 
     said = capsys.readouterr()
     assert said.out == ""
     assert "Traceback" not in said.err
-    return said.err.strip().splitlines()[-1]
+    return said.err
 
 
 def told(document: Mapping[str, Any], check: str, column: str = "") -> list[dict[str, Any]]:
