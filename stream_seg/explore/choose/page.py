@@ -109,8 +109,8 @@ def _measures(measures: Measures) -> list[str]:
         pictures.append(
             picture(
                 _flips(flips),
-                "Labels that the live learner changes though the customers did nothing, week by week of the last 120 "
-                "days.",
+                "Labels of active customers that the live learner changes though they did nothing, week by week of the "
+                "last 120 days.",
             )
         )
     return [f'<div class="pair">{"".join(pictures)}</div>']
@@ -162,13 +162,15 @@ def _stable(ks: Sequence[int], each: Sequence[Measured]) -> Figure:
 
 
 def _flips(each: Sequence[Measured]) -> Figure:
-    figure, axes = _axes("week", "flips (per 1,000 active customers a day)")
+    figure, axes = _axes("week", "flips per 1,000 a day")
     shown = [each[i] for i in sorted({0, len(each) // 2, len(each) - 1})]
     for i, one in enumerate(shown):
         assert one.flips is not None  # as asked by whoever draws it
         weeks = range(1, len(one.flips.weeks) + 1)
         axes.plot(weeks, one.flips.weeks, color=COLOURS[i], marker=MARKERS[i], label=f"{one.k} segments")
-    axes.legend(frameon=False)
+    axes.legend(
+        frameon=False, loc="lower left", bbox_to_anchor=(-0.1, 1.0), ncols=3, handletextpad=0.3, columnspacing=1.0
+    )
     return figure
 
 
