@@ -224,7 +224,7 @@ class DriftMonitor:
         new = sum(outlier.since == day and outlier.rank not in known for outlier in outliers)
         state.outliers = remember(state.outliers, outliers, day)
         usual = state.outlier.baseline()
-        share = max(usual.mean if usual else 0.0, 1.0 - FAR)
+        share = min(max(usual.mean if usual else 0.0, 1.0 - FAR), FAR)  # where all were, as where nobody was
         error = state.error.add(Day(n, log_sum(measured.far)), FAINT)
         # A share of few customers is no surer than that many tosses of a coin.
         mass = state.outlier.add(Day(n, float(new)), math.sqrt(share * (1.0 - share) / n))

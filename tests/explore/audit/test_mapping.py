@@ -18,7 +18,7 @@ name: shop
 features:
 - {name: orders, aggregate: count, window: 90d, tiles: 9}
 - {name: spend, aggregate: sum, field: properties.amount, window: 90d, tiles: 9}
-segments: {k: 3, warm_start: 500}
+segments: {k: 3, warm_start: 20}
 time: {lateness: 1d}
 """
 
