@@ -15,10 +15,10 @@ B = TypeVar("B")
 MOST = 4  # a page is not worth more of somebody else's machine
 
 
-def side_by_side(work: Callable[[A], B], pieces: Iterable[A]) -> Iterator[B]:
+def on_all_cores(work: Callable[[A], B], pieces: Iterable[A]) -> Iterator[B]:
     """What `work` makes of each piece, in their order.
 
-    >>> list(side_by_side(lambda n: n * n, range(4)))
+    >>> list(on_all_cores(lambda n: n * n, range(4)))
     [0, 1, 4, 9]
     """
     with ThreadPoolExecutor(min(len(os.sched_getaffinity(0)), MOST)) as threads:

@@ -16,6 +16,8 @@ from stream_seg.explore.audit.tables import Column, Table, cut
 LINE = 16_000_000  # bytes of one line at most
 KEPT = 1_000  # places of refused lines that are remembered, so that rows after them keep their numbers
 DEEP = 20
+TOGETHER = 100_000  # lines whose structure is asked for at once
+NUMBERS = {"BIGINT", "UBIGINT", "HUGEINT", "DOUBLE"}
 
 
 @dataclass(slots=True)
@@ -105,8 +107,7 @@ def load_lines(database: Database, readable: Path, path: Path) -> Lines:
     if not rows:
         shown = cut(str(refused[0][1])) if refused else ""
         raise ConfigError([f"{path}:1:1: no line is a JSON object ({shown}), write one object per line"])
-    (structure,) = database.one("SELECT json_group_structure(j) FROM objects")
-    found = dict(_paths(json.loads(structure), ()))
+    found = dict(_paths(_structure(database, rows), ()))
     if not found:
         raise ConfigError([f"{path}:1:1: the objects are empty, there is nothing to audit"])
     names = [".".join(steps) for steps in found]
@@ -121,6 +122,36 @@ def load_lines(database: Database, readable: Path, path: Path) -> Lines:
         shape=json.dumps(_shape(found), ensure_ascii=False),
         leaves=dict(zip(names, found, strict=True)),
     )
+
+
+def _structure(database: Database, rows: int) -> Any:
+    """What is in the objects, some rows at a time: DuckDB keeps every row of what it looks at in one statement."""
+    whole: Any = {}
+    for first in range(0, rows, TOGETHER):
+        (some,) = database.one(
+            f"SELECT json_group_structure(j) FROM objects WHERE rowid >= {first} AND rowid < {first + TOGETHER}"
+        )
+        whole = together(whole, json.loads(some))
+    return whole
+
+
+def together(one: Any, other: Any) -> Any:
+    """The structure of what has one or the other: objects with the paths of both, numbers, else ``JSON``.
+
+    >>> together({"a": {"b": "BIGINT"}, "c": "NULL"}, {"a": {"b": "DOUBLE", "d": "VARCHAR"}, "c": "VARCHAR"})
+    {'a': {'b': 'DOUBLE', 'd': 'VARCHAR'}, 'c': 'VARCHAR'}
+    >>> together({"a": "VARCHAR"}, {"a": {"b": "BIGINT"}})
+    {'a': 'JSON'}
+    """
+    if isinstance(one, dict) and isinstance(other, dict):
+        names = dict.fromkeys((*one, *other))
+        return {name: together(one.get(name, "NULL"), other.get(name, "NULL")) for name in names}
+    if other in (one, "NULL"):
+        return one
+    if one == "NULL":
+        return other
+    numbers = isinstance(one, str) and isinstance(other, str) and {one, other} <= NUMBERS
+    return "DOUBLE" if numbers else "JSON"
 
 
 def _paths(structure: Any, steps: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:

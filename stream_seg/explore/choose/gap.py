@@ -14,7 +14,7 @@ import numpy as np
 
 from stream_seg.core.kmeans import fit
 from stream_seg.core.model import Float64
-from stream_seg.explore.threads import side_by_side
+from stream_seg.explore.threads import on_all_cores
 
 REFERENCES = 20
 RESTARTS = 10  # of a reference fit: a worse fit there than of the customers would make a gap of nothing
@@ -61,7 +61,7 @@ def gap_of(
     draw = np.random.default_rng(seed)
     logs = np.empty((references, most))
     clouds = (np.ascontiguousarray(draw.uniform(low, high, turned.shape) @ axes) for _ in range(references))
-    for b, own_logs in enumerate(side_by_side(lambda one: _logs(one[1], most, seed + one[0]), enumerate(clouds))):
+    for b, own_logs in enumerate(on_all_cores(lambda one: _logs(one[1], most, seed + one[0]), enumerate(clouds))):
         logs[b] = own_logs
         told(b + 1, references)
     own = tuple(_log(inertia) for inertia in inertias)

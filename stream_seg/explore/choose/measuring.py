@@ -17,7 +17,7 @@ from stream_seg.explore.choose.gap import Gap, gap_of
 from stream_seg.explore.choose.moving import Flips, learner_flips, monthly_moves
 from stream_seg.explore.choose.stability import Stability, between_months, bootstrap
 from stream_seg.explore.table import CustomerTable
-from stream_seg.explore.threads import side_by_side
+from stream_seg.explore.threads import on_all_cores
 from stream_seg.pipeline.daily import Day
 
 Tell = Callable[[str, int, int], None]
@@ -114,7 +114,7 @@ def measure(
             )
         )
     seen = [table.limits.clip(table.space.seen(day.raw)) for day in days]
-    lived = side_by_side(lambda one: learner_flips(days, seen, learning_of(learning, one.k)), found)
+    lived = on_all_cores(lambda one: learner_flips(days, seen, learning_of(learning, one.k)), found)
     for n, flips in enumerate(lived):
         found[n] = found[n]._replace(flips=flips)
         tell(MOVING, n + 1, len(found))

@@ -12,7 +12,7 @@ from stream_seg.config.good import Good
 from stream_seg.core.views import TIMES
 from stream_seg.explore.choose.measuring import Measured, Measures
 from stream_seg.explore.choose.ranking import Ranked, elbow
-from stream_seg.explore.page import COLOURS, MARKERS, Section, page, paragraph, picture, rows, warning
+from stream_seg.explore.page import COLOURS, MARKERS, Section, page, paragraph, picture, rows, side_by_side, warning
 from stream_seg.explore.table import CustomerTable
 
 SMALL = (4.2, 2.9)
@@ -113,7 +113,7 @@ def _measures(measures: Measures) -> list[str]:
                 "last 120 days.",
             )
         )
-    return [f'<div class="pair">{"".join(pictures)}</div>']
+    return [side_by_side(pictures)]
 
 
 def _best(each: Sequence[Measured], field: str) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 from stream_seg.core.evaluation import adjusted_rand
 from stream_seg.core.kmeans import assign, fit
 from stream_seg.core.model import Float64, Int64
-from stream_seg.explore.threads import side_by_side
+from stream_seg.explore.threads import on_all_cores
 
 DRAWS = 20
 RESTARTS = 5
@@ -38,7 +38,7 @@ def bootstrap(z: Float64, labels: Int64, k: int, seed: int, draws: int = DRAWS) 
         found, _ = assign(z, fit(np.ascontiguousarray(z[drawn[b]]), k, seed + b, restarts=RESTARTS)[0])
         return adjusted_rand(labels, found), jaccard(labels, found, k).max(axis=1)
 
-    found = list(side_by_side(again, range(draws)))
+    found = list(on_all_cores(again, range(draws)))
     agreements, alike = [one[0] for one in found], np.array([one[1] for one in found])
     return Stability(float(np.mean(agreements)), tuple(map(float, alike.mean(axis=0))))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -182,6 +183,23 @@ def test_bad_input_is_told_and_nothing_is_left(
     assert done.returncode == code
     assert "Traceback" not in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == [name, "shop.yaml"]
+
+
+@pytest.mark.parametrize("when", ["computing features", "stability", "live learner", "replaying"])
+def test_ctrl_c_leaves_nothing_half_written(shop: tuple[Path, str], tmp_path: Path, when: str) -> None:
+    config, events = shop
+    # Whoever runs tests in the background has processes that ignore SIGINT, unless they say otherwise.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"{heard}; from stream_seg.cli import main; main()"
+    words = ["choose", events, "-c", str(config), "--out", str(tmp_path / "out")]
+    with subprocess.Popen([sys.executable, "-c", program, *words], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert any(line.startswith(when) for line in process.stderr)
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+    assert process.returncode == 130
+    assert "Traceback" not in rest
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_the_extra_the_remedy_is_told(shop: tuple[Path, str], tmp_path: Path) -> None:
