@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -40,6 +39,13 @@ from stream_seg.pipeline.feed import TimedEvents
 
 RESULTS = Path(__file__).parent / "results" / "exploring.json"
 OK = (0, 3)
+# A child's peak begins with what its parent holds when it is forked: so the parent is a small one.
+WATCHER = """
+import resource, subprocess, sys
+program = "from stream_seg.cli import main; main()"
+done = subprocess.run([sys.executable, "-c", program, *sys.argv[1:]], stdout=subprocess.DEVNULL)
+print(done.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
 
 
 def events_of(name: str) -> tuple[Path, Iterable[TimedEvents]]:
@@ -62,15 +68,13 @@ def exported(name: str, folder: Path) -> tuple[Path, Path]:
 
 
 def command(*words: str | Path) -> dict[str, float]:
-    """Runs one command; its seconds and peak memory in MB."""
-    program = "from stream_seg.cli import main; main()"
+    """Runs one command; its seconds and the peak memory, in MB, of its largest process."""
     began = time.monotonic()
-    process = subprocess.Popen([sys.executable, "-c", program, *map(str, words)], stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in OK:
-        raise SystemExit(f"stream-seg {words[0]} ended with {process.returncode}")
-    found = {"seconds": round(time.monotonic() - began, 1), "rss_mb": round(used.ru_maxrss / 1024)}
+    done = subprocess.run([sys.executable, "-c", WATCHER, *map(str, words)], stdout=subprocess.PIPE, check=False)
+    code, peak = map(int, done.stdout.split())
+    if code not in OK:
+        raise SystemExit(f"stream-seg {words[0]} ended with {code}")
+    found = {"seconds": round(time.monotonic() - began, 1), "rss_mb": round(peak / 1024)}
     say(f"{words[0]}: {found['seconds']} s, {found['rss_mb']} MB")
     return found
 
