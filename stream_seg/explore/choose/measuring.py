@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from stream_seg.core.definition import Learning
@@ -114,16 +115,11 @@ def measure(
             )
         )
     seen = [table.limits.clip(table.space.seen(day.raw)) for day in days]
-    lived = on_all_cores(lambda one: learner_flips(days, seen, learning_of(learning, one.k)), found)
+    lived = on_all_cores(lambda one: learner_flips(days, seen, msgspec.structs.replace(learning, k=one.k)), found)
     for n, flips in enumerate(lived):
         found[n] = found[n]._replace(flips=flips)
         tell(MOVING, n + 1, len(found))
     return Measures(tuple(found), gap)
-
-
-def learning_of(learning: Learning, k: int) -> Learning:
-    """The same rules for another number of segments."""
-    return type(learning)(**{field: getattr(learning, field) for field in learning.__struct_fields__} | {"k": k})
 
 
 def model_of(table: CustomerTable, centers: Float64, names: Sequence[str], learner: str, version: str) -> ModelVersion:
