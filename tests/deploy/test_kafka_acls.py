@@ -178,11 +178,10 @@ def test_every_stage_works_by_its_own_name_and_rights_and_by_no_others(guarded: 
     thief = stack.start("label", file_of(stack, kafka, "learn"))
     stack.until(lambda: thief.says("Kafka does not allow it"))
     stranger = stack.start("label", file_of(stack, kafka, "label", "guessed"))
-    stack.until(lambda: stranger.says("invalid credentials"))
-    stack.until(lambda: stranger.says("are kafka.bootstrap and kafka.security right?"))
+    stack.until(lambda: stranger.says("no broker lets us in", "invalid credentials", "kafka.security right?"))
     assert not stranger.says("guessed")
     unknown = file_of(stack, kafka, "label")
     unknown.write_text(unknown.read_text().replace(f", ca_file: '{kafka.ca_file}'", ""))
     asked = stack.command("status", "--once", "--config", str(unknown))
     assert asked.process.wait(120) == 1
-    assert asked.says("kafka.security"), asked.output()
+    assert asked.says("no broker lets us in", "certificate verify failed"), asked.output()

@@ -15,7 +15,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 from aiokafka.protocol.metadata import MetadataRequest
 
-from stream_seg.adapters.kafka.connection import Broker, kafka_errors
+from stream_seg.adapters.kafka.connection import Broker, connecting, kafka_errors
 from stream_seg.adapters.kafka.metadata import TopicFacts, TopicIdsRequest
 from stream_seg.adapters.kafka.topics import Topic, topic_name
 from stream_seg.errors import Stop, Unavailable
@@ -48,7 +48,7 @@ class Admin:
     async def __aenter__(self) -> Self:
         self._admin = AIOKafkaAdminClient(**self._broker.client, request_timeout_ms=REQUEST_MS)
         try:
-            with kafka_errors(f"connecting to {self._broker.bootstrap}"):
+            async with connecting(self._broker):
                 await self._admin.start()
         except BaseException:
             await self._admin.close()
@@ -238,7 +238,7 @@ class Admin:
                 isolation_level="read_committed",
                 enable_auto_commit=False,
             )
-            with kafka_errors(f"connecting to {self._broker.bootstrap}"):
+            async with connecting(self._broker):
                 await self._offsets.start()
         return self._offsets
 

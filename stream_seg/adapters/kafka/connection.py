@@ -6,11 +6,12 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
     AuthenticationMethodNotSupported,
@@ -37,6 +38,9 @@ REFUSED = (
     TransactionalIdAuthorizationFailed,
     UnsupportedVersionError,
 )
+
+
+ASK_MS = 5_000  # for the answer of one broker that is asked why
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +98,40 @@ def kafka_errors(doing: str) -> Iterator[None]:
     except REFUSED as error:
         raise Stop(f"{doing}: Kafka refuses: {error}; check the credentials and the access rules") from error
     except (KafkaConnectionError, NoBrokersAvailable) as error:
-        raise Unavailable(
-            f"{doing}: no broker answers; is it running, are kafka.bootstrap and kafka.security right?"
-        ) from error
+        raise Unavailable(f"{doing}: no broker answers; is it running?") from error
     except KafkaError as error:
         raise Unavailable(f"{doing}: {error}") from error
     except (OSError, TimeoutError) as error:
         raise Unavailable(f"{doing}: {str(error) or type(error).__name__}") from error
+
+
+@asynccontextmanager
+async def connecting(broker: Broker) -> AsyncIterator[None]:
+    """`kafka_errors` around the start of a client; where none of the brokers lets it in, it says what each of them did.
+
+    aiokafka goes on to the next broker whatever the reason and keeps the reason to itself: a wrong password would look
+    like a broker that is away.
+    """
+    with kafka_errors(f"connecting to {broker.bootstrap}"):
+        try:
+            yield
+        except (KafkaConnectionError, NoBrokersAvailable) as error:
+            reasons = "; ".join([reason async for reason in _refusals(broker)]) or "they answer now"
+            raise Unavailable(
+                f"connecting to {broker.bootstrap}: no broker lets us in ({reasons}); is it running, are "
+                "kafka.bootstrap and kafka.security right?"
+            ) from error
+
+
+async def _refusals(broker: Broker) -> AsyncIterator[str]:
+    """Why a connection to each of the brokers fails, of those where it does."""
+    settings = {name: value for name, value in broker.client.items() if name != "bootstrap_servers"}
+    for host, port, _ in collect_hosts(broker.servers, randomize=False):
+        try:
+            connection = await create_conn(host, port, request_timeout_ms=ASK_MS, **settings)
+            connection.close()
+        except (KafkaError, OSError, TimeoutError) as error:
+            yield f"{host}:{port}: {str(error) or type(error).__name__}"
 
 
 class OncePerWhile(logging.Filter):

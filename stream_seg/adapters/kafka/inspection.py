@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 
-from stream_seg.adapters.kafka.connection import Broker, kafka_errors
+from stream_seg.adapters.kafka.connection import Broker, connecting, kafka_errors
 
 FETCH = 1  # Kafka's number of the request that reads records
 # The newest version of that request grew with these releases, so it tells how new a broker is at least.
@@ -27,7 +27,7 @@ class ClusterFacts:
 async def cluster_facts(broker: Broker) -> ClusterFacts:
     """Asks any broker of the cluster. Raises `Unavailable` when none answers and `Stop` when it refuses."""
     client = AIOKafkaClient(**broker.client, request_timeout_ms=REQUEST_MS)
-    with kafka_errors(f"connecting to {broker.bootstrap}"):
+    async with connecting(broker):
         try:
             await client.bootstrap()
             node = client.get_random_node()

@@ -29,7 +29,7 @@ from aiokafka.errors import (
 )
 from mode import get_logger
 
-from stream_seg.adapters.kafka.connection import Broker, kafka_errors
+from stream_seg.adapters.kafka.connection import Broker, connecting, kafka_errors
 from stream_seg.core.hashing import partition_of
 from stream_seg.errors import Stop, Unavailable, Undeliverable
 from stream_seg.ports import Message
@@ -179,7 +179,7 @@ class Producer:
                     request_timeout_ms=int(self._ack_seconds * 1000),
                 )
                 try:
-                    with kafka_errors(f"connecting to {self._broker.bootstrap}"):
+                    async with connecting(self._broker):
                         async with asyncio.timeout(self._ack_seconds):
                             await driver.start()
                 except BaseException:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from stream_seg.adapters.kafka.admin import Admin
-from stream_seg.adapters.kafka.connection import Broker, kafka_errors
+from stream_seg.adapters.kafka.connection import Broker, connecting, kafka_errors
 from stream_seg.errors import Stop
 from stream_seg.ports import Record
 
@@ -147,7 +147,7 @@ class _Reader:
             fetch_max_wait_ms=POLL_MS // 4,
             isolation_level="read_committed",  # as the stages read it
         )
-        with kafka_errors(f"connecting to {self._broker.bootstrap}"):
+        async with connecting(self._broker):
             await self._consumer.start()
         self._consumer.assign([self._log])
         self._consumer.seek(self._log, self._range.first)
