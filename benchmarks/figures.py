@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results/throughput.json"
 TRAINER = ROOT / "benchmarks/results/trainer.json"
 EXPLORING = ROOT / "benchmarks/results/exploring.json"  # of `python -m benchmarks.exploring`
+MANY_LINES = ROOT / "benchmarks/results/many_lines.json"  # of `python -m benchmarks.many_lines`
 COMMANDS = ROOT / "benchmarks/results/commands.json"  # of `python -m benchmarks.commands`
 BLOCKS = re.compile(r"(<!-- (figures|waits|sizing|exploring): [^>]*-->\n).*?(<!-- /\2 -->)", re.DOTALL)
 
@@ -69,6 +70,8 @@ def measured() -> dict[str, Any]:
         results["commands"] = json.loads(COMMANDS.read_text("utf-8"))
     if EXPLORING.exists():
         results["exploring"] = json.loads(EXPLORING.read_text("utf-8"))
+    if MANY_LINES.exists():
+        results["many_lines"] = json.loads(MANY_LINES.read_text("utf-8"))
     return results
 
 
@@ -153,7 +156,20 @@ def exploring(results: dict[str, Any]) -> str:
         f"5). Bars of `explore` and `choose` on completejourney: 120 s. {found['machine']['cores']} cores "
         f"({found['machine']['cpu']}), {found['date']}, {origin_of(found)}; `make explore` measures again."
     )
-    return "\n".join(["| " + " | ".join(line) + " |" for line in lines] + ["", said])
+    return "\n".join(["| " + " | ".join(line) + " |" for line in lines] + ["", said, *_many_lines(results)])
+
+
+def _many_lines(results: dict[str, Any]) -> Iterator[str]:
+    """What the same commands take of a far longer input."""
+    if many := results.get("many_lines"):
+        steps = ", ".join(
+            f"{name} {one['seconds']:,.0f} s / {one['rss_mb']:,} MB" for name, one in many["steps"].items()
+        )
+        yield ""
+        yield (
+            f"Of {many['lines']:,} lines (bar 2,000 MB): {steps}. {many['machine']['cores']} cores, {many['date']}, "
+            f"{origin_of(many)}; `python -m benchmarks.many_lines` measures again."
+        )
 
 
 def filled(page: str, results: dict[str, Any]) -> str:
