@@ -23,7 +23,7 @@ from stream_seg.explore.choose.measuring import Measures, measure, model_of
 from stream_seg.explore.choose.page import choice_page
 from stream_seg.explore.choose.ranking import Ranked, elbow, rank, verdict
 from stream_seg.explore.choose.writing import MODEL, segmentation
-from stream_seg.explore.run import CONFIG, Manifest, RunFolder, manifest, recorded
+from stream_seg.explore.run import CONFIG, Manifest, RunFolder, configured, manifest, of_the_file_alone, recorded
 
 SEGMENTATION, LABELS, PAGE, FIGURES = "segmentation.yaml", "labels.ndjson", "report.html", "report.json"
 FEWEST = 2
@@ -40,6 +40,7 @@ class Choice(msgspec.Struct, frozen=True):
 
 def run_choose(config: Config, inputs: Sequence[str], out: Path, choice: Choice, tell: Tell) -> dict[str, Any]:
     """Measures every number of segments on stored events and writes the folder `out`; returns the figures."""
+    of_the_file_alone(config)
     made = manifest("choose", inputs, msgspec.to_builtins(choice), config.definition.learning.seed)
     return _choose(config, config.path.read_text(), made, out, tell)
 
@@ -50,7 +51,7 @@ def run_again(folder: Path, out: Path, tell: Tell) -> dict[str, Any]:
     if made.command != "choose":
         raise Stop(f"{folder} was made by `stream-seg {made.command}`; `stream-seg choose --from` needs one of its own")
     given = folder / CONFIG
-    return _choose(load(given, {}), given.read_text(), made, out, tell)
+    return _choose(configured(given), given.read_text(), made, out, tell)
 
 
 def _choose(config: Config, given: str, made: Manifest, out: Path, tell: Tell) -> dict[str, Any]:

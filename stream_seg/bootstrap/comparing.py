@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 import orjson
-from ruamel.yaml import YAML
 
 from stream_seg.bootstrap.exploring import Form, Study, Tell, study
 from stream_seg.config import Config
 from stream_seg.core.naming import names_of
 from stream_seg.errors import Stop
-from stream_seg.explore.run import CONFIG, RunFolder, manifest, recorded
+from stream_seg.explore.compare import advice, comparison, document, report
+from stream_seg.explore.run import CONFIG, RunFolder, manifest, of_the_file_alone, recorded
 
 TIMINGS = "timings.json"  # the one file of a run that a clock decides
 COMMAND = "compare"
@@ -44,23 +44,17 @@ def asked_again(run: Path) -> Asked:
     return Asked(tuple(one.path for one in made.inputs), options["form"], options["at"], options["k"], options["plan"])
 
 
-def comparing(config: Config, file: Path, asked: Asked, out: Path, tell: Tell) -> dict[str, Any]:
-    """Compares, and writes the folder `out`. `file`: the configuration as it was given.
+def comparing(config: Config, asked: Asked, out: Path, tell: Tell) -> dict[str, Any]:
+    """Compares, and writes the folder `out`.
 
-    Raises `Stop` where there is nothing to compare, or the extra is not installed.
+    Raises `Stop` where there is nothing to compare.
     """
-    try:
-        from stream_seg.explore.compare import advice, comparison, document, report  # noqa: PLC0415  # an extra
-
-        made = manifest(COMMAND, asked.inputs, asked.options(), _seed(config))
-    except ModuleNotFoundError as error:
-        if error.name is not None and error.name.startswith("stream_seg"):
-            raise
-        raise Stop(f"the package {error.name} is not installed: pip install 'stream_seg[explore]'") from error
+    of_the_file_alone(config)
+    made = manifest(COMMAND, asked.inputs, asked.options(), _seed(config))
     settings = config.definition
     k = asked.k or settings.learning.k
     with RunFolder(out, made) as folder:
-        content = file.read_bytes()
+        content = config.path.read_bytes()
         found = study(config, asked.inputs, form=asked.form, end=asked.at, tell=tell)
         z = found.table.near
         compared = comparison.compare(z, k, _seed(config), tell)
@@ -74,33 +68,12 @@ def comparing(config: Config, file: Path, asked: Asked, out: Path, tell: Tell) -
         tell(DRAWING, 0, None)
         title = f"{settings.name}: ways to find groups"
         folder.write(CONFIG, content)
-        for name, model in model_beside(file):
-            folder.write(name, model)
         folder.write("report.json", orjson.dumps(told, option=orjson.OPT_INDENT_2))
         folder.write("report.html", report.report(title, _sentences(config, told), compared, z, told))
         folder.write("labels.csv", document.labels_csv(found.table.customers, found.table.within, compared))
         folder.write(TIMINGS, orjson.dumps(document.timings(compared), option=orjson.OPT_INDENT_2))
         written = folder.written()
     return told | {"timings": document.timings(compared), "out": written}
-
-
-def model_beside(file: Path) -> Iterator[tuple[str, bytes]]:
-    """The initial model that a configuration names beside it: without it the copy of the file could not be read."""
-    segments = YAML(typ="safe").load(file.read_bytes()).get("segments") or {}
-    name = segments.get("initial_model")
-    if name is not None and Path(name).name == name:
-        yield name, (file.parent / name).read_bytes()
-
-
-def differing(run: Path, again: Path) -> list[str]:
-    """The files of two runs that are not the same to the byte; time and memory are not compared."""
-    names = {path.name for folder in (run, again) for path in folder.iterdir()} - {TIMINGS}
-    return sorted(
-        name
-        for name in names
-        if not all((folder / name).is_file() for folder in (run, again))
-        or (run / name).read_bytes() != (again / name).read_bytes()
-    )
 
 
 def _seed(config: Config) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,8 +16,8 @@ import orjson
 from stream_seg.adapters.files.parquet import pyarrow
 from stream_seg.adapters.memory.sampling import daily
 from stream_seg.bootstrap.exploring import NEVER, Counts, Form, Tell, study
-from stream_seg.config import Config, load
-from stream_seg.errors import ConfigError, Stop
+from stream_seg.config import Config
+from stream_seg.errors import Stop
 from stream_seg.explore.page import page, paragraph
 from stream_seg.explore.report.categories import categories
 from stream_seg.explore.report.distributions import distributions
@@ -31,7 +30,7 @@ from stream_seg.explore.report.overview import overview
 from stream_seg.explore.report.proposal import proposed, settled
 from stream_seg.explore.report.redundancy import redundancy
 from stream_seg.explore.report.subject import Chapter, Subject, missing_in, probed
-from stream_seg.explore.run import CONFIG, RunFolder, manifest, recorded
+from stream_seg.explore.run import CONFIG, RunFolder, configured, manifest, of_the_file_alone, recorded
 from stream_seg.explore.table import CustomerTable
 from stream_seg.pipeline.daily import Space
 
@@ -45,7 +44,7 @@ def explore(
 ) -> dict[str, Any]:  # fmt: skip
     """Writes the run's folder. Returns the figures of the report and what was written."""
     given = config.path.read_text(encoding="utf-8")
-    _of_the_file_alone(config)
+    of_the_file_alone(config)
     options = {"at": end, "format": form, "colour": list(colour)}
     with RunFolder(out, manifest("explore", inputs, options, config.definition.learning.seed)) as folder:
         subject, counts = _looked_at(config, inputs, form=form, end=end, tell=tell)
@@ -79,18 +78,9 @@ def again(run: Path, out: Path, *, tell: Tell) -> dict[str, Any]:
     if made.command != "explore":
         raise Stop(f"{run} was made by `stream-seg {made.command}`; make it again by that command")
     options = made.options
-    config = load(run / CONFIG, {})
+    config = configured(run / CONFIG)
     inputs = [one.path for one in made.inputs]
     return explore(config, inputs, out, form=options["format"], end=options["at"], colour=options["colour"], tell=tell)
-
-
-def _of_the_file_alone(config: Config) -> None:
-    """A run is made again from the file that is kept in it: what the environment puts over it would be lost."""
-    if load(config.path, {}).definition != config.definition:
-        names = [name for name in sorted(os.environ) if name.startswith("STREAM_SEG_")]
-        raise ConfigError(
-            [f"{config.path}: the environment ({', '.join(names)}) changes what is explored, write it into the file"]
-        )
 
 
 def _looked_at(

@@ -2,13 +2,21 @@
 
 # ruff: noqa: D301, PLC0415  # \b keeps examples in lines; imports wait for the command, so that --help is fast
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from stream_seg.cli.options import DEFAULT_CONFIG, ConfigFile, Json, instant, output, read_config
-from stream_seg.cli.quality import Form
+from stream_seg.cli.options import (
+    DEFAULT_CONFIG,
+    At,
+    ConfigFile,
+    FileFormat,
+    Json,
+    instant,
+    output,
+    present,
+    read_config,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -24,12 +32,8 @@ def affinity(
     of: Annotated[str, typer.Option(metavar="PREFIX", help="How the names of the features begin that are parts.")],
     components: Annotated[int, typer.Option(min=1, max=16, help="How many projections.")] = 3,
     name: Annotated[str, typer.Option(help="What they are called; a number follows.")] = "affinity",
-    at: Annotated[
-        str | None, typer.Option(metavar="TIME", help="As of this instant; later events are left out.")
-    ] = None,
-    form: Annotated[
-        Form | None, typer.Option("--format", help="What the inputs are. Default: by the ends of their names.")
-    ] = None,
+    at: At = None,
+    form: FileFormat = None,
     json: Json = False,
 ) -> None:
     """Fits projections of what goes together and prints them as features to paste into the configuration.
@@ -46,8 +50,7 @@ def affinity(
       stream-seg affinity events.ndjson --of buys_ --at 2017-10-05 --json | jq -r .yaml
     """
     shown = output(context, json=json)
-    if missing := [name for name in inputs if not Path(name).is_file()]:
-        raise typer.BadParameter(f"no such file: {', '.join(missing)}", param_hint="INPUT")
+    present(inputs)
     settings = read_config(config)
     from stream_seg.bootstrap.affinity import Asked, parts_of, run_affinity
 

@@ -3,24 +3,14 @@
 # ruff: noqa: D301, PLC0415  # \b keeps examples in lines; imports wait for the command, so that --help is fast
 
 import time
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from stream_seg.cli.options import DEFAULT_CONFIG, Json, instant, output, read_config
+from stream_seg.cli.options import DEFAULT_CONFIG, AnyForm, AnyFormat, Json, instant, output, present, read_config
 from stream_seg.cli.output import FINDINGS
 from stream_seg.errors import ConfigError
-
-
-class Form(StrEnum):
-    """What the inputs are."""
-
-    csv = "csv"
-    parquet = "parquet"
-    ndjson = "ndjson"
-    kafka = "kafka"
 
 
 def register(app: typer.Typer) -> None:
@@ -32,9 +22,7 @@ def audit(
     context: typer.Context,
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Files, or topics with --format kafka.")],
     *,
-    form: Annotated[
-        Form | None, typer.Option("--format", help="What the inputs are. Default: by the ends of their names.")
-    ] = None,
+    form: AnyFormat = None,
     meaning: Annotated[
         Path | None,
         typer.Option(
@@ -84,15 +72,15 @@ def audit(
       stream-seg audit web.tracks:0:0-100000 --format kafka --bootstrap 127.0.0.1:9092
     """
     shown = output(context, json=json)
-    if form is not Form.kafka and (missing := [name for name in inputs if not Path(name).is_file()]):
-        raise typer.BadParameter(f"no such file: {', '.join(missing)}", param_hint="INPUT")
+    if form is not AnyForm.kafka:
+        present(inputs)
     if write_mapping is not None and write_mapping.exists() and not force:
         raise typer.BadParameter(
             f"{write_mapping} is there already; --force writes over it", param_hint="--write-mapping"
         )
     at = instant(now, "--now")
     kafka = None
-    if form is Form.kafka:
+    if form is AnyForm.kafka:
         from stream_seg.config import KafkaSettings
 
         kafka = KafkaSettings(bootstrap=bootstrap) if bootstrap else read_config(config).kafka

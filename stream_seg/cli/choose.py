@@ -3,14 +3,27 @@
 # ruff: noqa: D301, PLC0415  # \b keeps examples in lines; imports wait for the command, so that --help is fast
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from stream_seg.cli.options import DEFAULT_CONFIG, ConfigFile, Json, extra_explore, instant, output, read_config
+from stream_seg.cli.options import (
+    DEFAULT_CONFIG,
+    Again,
+    At,
+    ConfigFile,
+    FileFormat,
+    Inputs,
+    Json,
+    Run,
+    extra_explore,
+    files_or_run,
+    instant,
+    output,
+    read_config,
+    same_again,
+)
 from stream_seg.cli.output import FINDINGS, table
-from stream_seg.cli.quality import Form
 
 
 def register(app: typer.Typer) -> None:
@@ -20,23 +33,17 @@ def register(app: typer.Typer) -> None:
 
 def choose(
     context: typer.Context,
-    inputs: Annotated[list[str] | None, typer.Argument(metavar="[INPUT...]", help="Files of events.")] = None,
+    inputs: Inputs = None,
     *,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the run; made, or an earlier run replaced.")],
+    out: Run,
     config: ConfigFile = DEFAULT_CONFIG,
     k: Annotated[
         int | None, typer.Option("--k", min=2, max=64, help="This many segments, whatever comes first.")
     ] = None,
     most: Annotated[int, typer.Option(min=2, max=64, help="Measures 2 to this many segments.")] = 12,
-    at: Annotated[
-        str | None, typer.Option(metavar="TIME", help="As of this instant; later events are left out.")
-    ] = None,
-    form: Annotated[
-        Form | None, typer.Option("--format", help="What the inputs are. Default: by the ends of their names.")
-    ] = None,
-    again: Annotated[
-        Path | None, typer.Option("--from", metavar="RUN", help="Make the run of this folder again, to the bit.")
-    ] = None,
+    at: At = None,
+    form: FileFormat = None,
+    again: Again = None,
     json: Json = False,
 ) -> None:
     """Measures every number of segments on stored events, and writes the files with which a run begins.
@@ -47,11 +54,11 @@ def choose(
     names that differ in words, how few move. The page says why each stands where it does, and whether there are any
     clusters at all.
 
-    Into DIR go report.html (opens without a network), report.json, model.json and segmentation.yaml (a run with them
+    Into RUN go report.html (opens without a network), report.json, model.json and segmentation.yaml (a run with them
     begins warm), labels.ndjson (what that run says of the same events), config.yaml and run.json (with which --from
-    makes it again). The folder gets its name when it is whole.
+    makes it again, and says whether the bytes are the same). The folder gets its name when it is whole.
 
-    Exit code 3: there is something to look at, as no clusters, or nothing that is good.
+    Exit code 3: there is something to look at, as no clusters, or nothing that is good, or other bytes than before.
 
     \b
     Examples:
@@ -62,23 +69,22 @@ def choose(
     """
     shown = output(context, json=json)
     end = instant(at, "--at")
-    if (again is None) == (not inputs):
-        raise typer.BadParameter("name files of events, or a run with --from", param_hint="INPUT")
-    if missing := [name for name in inputs or [] if not Path(name).is_file()]:
-        raise typer.BadParameter(f"no such file: {', '.join(missing)}", param_hint="INPUT")
+    files_or_run(context, inputs or [], again, out)
     settings = read_config(config) if again is None else None
     with extra_explore():
         from stream_seg.bootstrap.choosing import Choice, run_again, run_choose
+    from stream_seg.explore.run import differing
 
     with shown.progress() as tell:
         if settings is None:
             assert again is not None  # one of both was asked for
             found = run_again(again, out, tell)
+            found["differing"] = differing(again, out)
         else:
             choice = Choice(form.value if form is not None else None, end, k, most)
             found = run_choose(settings, inputs or [], out, choice, tell)
     shown.result(found, rendered(found))
-    if found["findings"]:
+    if found["findings"] or found.get("differing"):
         raise typer.Exit(FINDINGS)
 
 
@@ -109,4 +115,5 @@ def rendered(found: Mapping[str, Any]) -> str:
         table([("segment", "name", "share"), *segments], right=[2]), "",
         *found["findings"], *([""] if found["findings"] else []),
         *(f"written: {path}" for path in found["out"]),
+        *([same_again(found["differing"])] if "differing" in found else []),
     ])  # fmt: skip

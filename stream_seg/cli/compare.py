@@ -4,14 +4,27 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from stream_seg.cli.options import DEFAULT_CONFIG, ConfigFile, Json, instant, output, read_config
+from stream_seg.cli.options import (
+    DEFAULT_CONFIG,
+    Again,
+    At,
+    ConfigFile,
+    FileFormat,
+    Inputs,
+    Json,
+    Run,
+    extra_explore,
+    files_or_run,
+    instant,
+    output,
+    read_config,
+    same_again,
+)
 from stream_seg.cli.output import FINDINGS, table
-from stream_seg.cli.quality import Form
 
 
 class Plan(StrEnum):
@@ -28,25 +41,21 @@ def register(app: typer.Typer) -> None:
 
 def compare(
     context: typer.Context,
-    inputs: Annotated[list[str] | None, typer.Argument(metavar="INPUT...", help="Files of events.")] = None,
+    inputs: Inputs = None,
     *,
-    out: Annotated[Path, typer.Option(metavar="RUN", help="Folder for the report; made if it is not there.")],
+    out: Run,
     config: ConfigFile = DEFAULT_CONFIG,
-    form: Annotated[
-        Form | None, typer.Option("--format", help="What the inputs are. Default: by the ends of their names.")
-    ] = None,
+    form: FileFormat = None,
     k: Annotated[
         int | None,
         typer.Option("--k", min=2, max=64, help="Groups for methods that do not count them. Default: segments.k."),
     ] = None,
-    at: Annotated[str | None, typer.Option(metavar="DATE", help="Customers as of then. Default: the end.")] = None,
+    at: At = None,
     plan: Annotated[
         Plan | None,
         typer.Option(help="What segments are for. Default: reusable where the configuration names a lever, else both."),
     ] = None,
-    again: Annotated[
-        Path | None, typer.Option("--from", metavar="RUN", help="Makes an earlier run again, and compares the bytes.")
-    ] = None,
+    again: Again = None,
     json: Json = False,
 ) -> None:
     """Holds k-means against other ways to find groups, on the table of all customers.
@@ -70,34 +79,26 @@ def compare(
       stream-seg compare events.csv --out compared --json | jq '.methods[] | {method, groups, noise, serving}'
     """
     shown = output(context, json=json)
-    from stream_seg.bootstrap.comparing import Asked, asked_again, comparing, differing
-    from stream_seg.config import load
-    from stream_seg.explore.run import CONFIG
+    end = instant(at, "--at")
+    files_or_run(context, inputs or [], again, out)
+    with extra_explore():
+        from stream_seg.bootstrap.comparing import TIMINGS, Asked, asked_again, comparing
+    from stream_seg.explore.run import CONFIG, configured, differing
 
     if again is None:
-        if not inputs:
-            raise typer.BadParameter("name at least one file, or an earlier run with --from", param_hint="INPUT")
-        if missing := [name for name in inputs if not Path(name).is_file()]:
-            raise typer.BadParameter(f"no such file: {', '.join(missing)}", param_hint="INPUT")
-        asked = Asked(tuple(inputs), form.value if form else None, instant(at, "--at"), k, plan.value if plan else None)
+        asked = Asked(tuple(inputs or []), form.value if form else None, end, k, plan.value if plan else None)
     else:
-        if inputs or any(one is not None for one in (form, k, at, plan)):
-            raise typer.BadParameter("takes everything from that run: give --out alone beside it", param_hint="--from")
-        if again.resolve() == out.resolve():
-            raise typer.BadParameter("is the run itself: name another folder", param_hint="--out")
-        asked, config = asked_again(again), again / CONFIG
-    # A run is made again from what stands in its folder, whatever the environment says today.
-    settings = read_config(config) if again is None else load(config, {})
+        asked = asked_again(again)
+    settings = read_config(config) if again is None else configured(again / CONFIG)
     if settings.definition.tiers:
         names = ", ".join(tier.name for tier in settings.definition.tiers)
         shown.note(f"the tiers ({names}) are left out: everybody is compared together")
     with shown.progress() as tell:
-        found = comparing(settings, config, asked, out, tell)
-    others = differing(again, out) if again is not None else []
+        found = comparing(settings, asked, out, tell)
     if again is not None:
-        found["differing"] = others
+        found["differing"] = differing(again, out, apart={TIMINGS})
     shown.result(found, rendered(found))
-    if others:
+    if found.get("differing"):
         raise typer.Exit(FINDINGS)
 
 
@@ -126,12 +127,7 @@ def rendered(found: Mapping[str, Any]) -> str:
         *(f"written: {path}" for path in found["out"]),
     ]
     if "differing" in found:
-        differ = found["differing"]
-        lines.append(
-            f"not the same as that run: {', '.join(differ)}; run.json of both says with which versions they were made"
-            if differ
-            else "the same as that run, byte for byte (timings.json apart)"
-        )
+        lines.append(f"{same_again(found['differing'])} (timings.json apart)")
     return "\n".join(lines)
 
 

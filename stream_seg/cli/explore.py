@@ -3,25 +3,26 @@
 # ruff: noqa: D301, PLC0415  # \b keeps examples in lines; imports wait for the command, so that --help is fast
 
 from collections.abc import Mapping
-from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from stream_seg.cli.options import DEFAULT_CONFIG, ConfigFile, Json, instant, output, read_config
+from stream_seg.cli.options import (
+    DEFAULT_CONFIG,
+    Again,
+    At,
+    ConfigFile,
+    FileFormat,
+    Inputs,
+    Json,
+    Run,
+    extra_explore,
+    files_or_run,
+    instant,
+    output,
+    read_config,
+)
 from stream_seg.cli.output import amount, table
-from stream_seg.errors import Stop
-
-LIBRARIES = {"matplotlib", "openTSNE", "sklearn", "scipy", "hdbscan", "duckdb", "pyarrow"}
-
-
-class Form(StrEnum):
-    """What the inputs are."""
-
-    csv = "csv"
-    parquet = "parquet"
-    ndjson = "ndjson"
 
 
 def register(app: typer.Typer) -> None:
@@ -31,27 +32,19 @@ def register(app: typer.Typer) -> None:
 
 def explore(
     context: typer.Context,
-    inputs: Annotated[list[str] | None, typer.Argument(metavar="INPUT...", help="Files of events.")] = None,
+    inputs: Inputs = None,
     *,
-    out: Annotated[
-        Path, typer.Option(metavar="RUN", help="Folder for what is made; an earlier run there is replaced.")
-    ],
+    out: Run,
     config: ConfigFile = DEFAULT_CONFIG,
-    form: Annotated[
-        Form | None, typer.Option("--format", help="What the inputs are. Default: by the ends of their names.")
-    ] = None,
-    at: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Customers as they were then. Default: after the last event.")
-    ] = None,
+    form: FileFormat = None,
+    at: At = None,
     colour: Annotated[
         list[str] | None,
         typer.Option(
             metavar="FEATURE", help="Colours a map; may be given several times. Default: the most telling ones."
         ),
     ] = None,
-    source: Annotated[
-        Path | None, typer.Option("--from", metavar="RUN", help="Makes an earlier run again: its inputs and options.")
-    ] = None,
+    again: Again = None,
     json: Json = False,
 ) -> None:
     """Computes the customer table at any date by the code that labels live, and writes a report on it.
@@ -76,28 +69,19 @@ def explore(
     """
     shown = output(context, json=json)
     end = instant(at, "--at")
-    if (source is None) == (not inputs):
-        raise typer.BadParameter("give files of events, or --from RUN, one of them", param_hint="INPUT")
-    if missing := [name for name in inputs or [] if not Path(name).is_file()]:
-        raise typer.BadParameter(f"no such file: {', '.join(missing)}", param_hint="INPUT")
-    if source is not None and (given := [o for o, v in (("--at", at), ("--colour", colour), ("--format", form)) if v]):
-        raise typer.BadParameter(f"an earlier run has its own {', '.join(given)}", param_hint="--from")
-    settings = read_config(config) if source is None else None
+    files_or_run(context, inputs or [], again, out)
+    settings = read_config(config) if again is None else None
     if settings is not None:
         features = [one.name for one in settings.definition.features]
         if unknown := [one for one in colour or [] if one not in features]:
             raise typer.BadParameter(
                 f"no such feature: {', '.join(unknown)}, choose from {', '.join(features)}", param_hint="--colour"
             )
-    try:
+    with extra_explore():
         from stream_seg.bootstrap import reporting
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in LIBRARIES:
-            raise
-        raise Stop(f"exploring needs {error.name}: pip install 'stream_seg[explore]'") from error
     with shown.progress() as tell:
-        if source is not None:
-            found = reporting.again(source, out, tell=tell)
+        if again is not None:
+            found = reporting.again(again, out, tell=tell)
         else:
             assert settings is not None  # no --from
             if settings.definition.tiers:

@@ -3,13 +3,11 @@
 # ruff: noqa: D301, PLC0415  # \b keeps examples in lines; imports wait for the command, so that --help is fast
 
 from collections.abc import Mapping
-from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from stream_seg.cli.options import DEFAULT_CONFIG, ConfigFile, Json, output, read_config
+from stream_seg.cli.options import DEFAULT_CONFIG, ConfigFile, FileFormat, Json, output, present, read_config
 from stream_seg.cli.output import amount, table
 
 MEANINGS = {
@@ -31,14 +29,6 @@ MEANINGS = {
 }
 
 
-class Form(StrEnum):
-    """What the inputs are."""
-
-    csv = "csv"
-    parquet = "parquet"
-    ndjson = "ndjson"
-
-
 def register(app: typer.Typer) -> None:
     """Adds the command."""
     app.command("quality", short_help="Measures what segments learned from stored events are worth.")(quality)
@@ -49,9 +39,7 @@ def quality(
     *,
     inputs: Annotated[list[str], typer.Option("--input", metavar="FILE", help="Events; may be given several times.")],
     config: ConfigFile = DEFAULT_CONFIG,
-    form: Annotated[
-        Form | None, typer.Option("--format", help="What the inputs are. Default: by the ends of their names.")
-    ] = None,
+    form: FileFormat = None,
     json: Json = False,
 ) -> None:
     """Measures the segments that would have been learned from stored events, day by day, as if live.
@@ -73,8 +61,7 @@ def quality(
       stream-seg quality --input events.ndjson --json | jq '{inertia_ratio_median, model_flips_per_1000}'
     """
     shown = output(context, json=json)
-    if missing := [name for name in inputs if not Path(name).is_file()]:
-        raise typer.BadParameter(f"no such file: {', '.join(missing)}", param_hint="--input")
+    present(inputs, "--input")
     settings = read_config(config)
     from stream_seg.bootstrap.quality import run_quality
 

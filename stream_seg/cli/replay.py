@@ -2,23 +2,23 @@
 
 # ruff: noqa: D301, PLC0415  # \b keeps examples in lines; imports wait for the command, so that --help is fast
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from stream_seg.cli.options import DEFAULT_CONFIG, ConfigFile, Json, instant, output, read_config
+from stream_seg.cli.options import (
+    DEFAULT_CONFIG,
+    AnyForm,
+    AnyFormat,
+    ConfigFile,
+    Json,
+    instant,
+    output,
+    present,
+    read_config,
+)
 from stream_seg.cli.output import amount, table
-
-
-class Form(StrEnum):
-    """What the inputs are."""
-
-    csv = "csv"
-    parquet = "parquet"
-    ndjson = "ndjson"
-    kafka = "kafka"
 
 
 def register(app: typer.Typer) -> None:
@@ -32,9 +32,7 @@ def replay(
     *,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for labels and movements; made if it is not there.")],
     config: ConfigFile = DEFAULT_CONFIG,
-    form: Annotated[
-        Form | None, typer.Option("--format", help="What the inputs are. Default: by the ends of their names.")
-    ] = None,
+    form: AnyFormat = None,
     start: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Only events at or after it.")] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Only events before it.")] = None,
     json: Json = False,
@@ -61,8 +59,8 @@ def replay(
     first, last = instant(start, "--from"), instant(end, "--to")
     if first is not None and last is not None and first >= last:
         raise typer.BadParameter("is not after --from", param_hint="--to")
-    if form is not Form.kafka and (missing := [name for name in inputs if not Path(name).is_file()]):
-        raise typer.BadParameter(f"no such file: {', '.join(missing)}", param_hint="INPUT")
+    if form is not AnyForm.kafka:
+        present(inputs)
     settings = read_config(config)
     from stream_seg.bootstrap import commands as bootstrap
 

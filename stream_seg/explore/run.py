@@ -7,9 +7,10 @@ under it, the seed, and each input with its size and SHA-256. Nothing in the fol
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +19,8 @@ from typing import Any, Self
 import msgspec
 import orjson
 
-from stream_seg.errors import Stop
+from stream_seg.config import Config, load
+from stream_seg.errors import ConfigError, Stop
 
 MANIFEST = "run.json"
 CONFIG = "config.yaml"  # the configuration as it was given
@@ -65,6 +67,24 @@ def _input(path: Path) -> Input:
     return Input(str(path), path.stat().st_size, digest)
 
 
+def configured(file: Path) -> Config:
+    """What a file says, whatever the environment does, and without an initial model.
+
+    Nothing that is explored depends on such a model, and it does not lie in the folder of a run.
+    """
+    return load(file, {}, {("segments", "initial_model"): None})
+
+
+def of_the_file_alone(config: Config) -> None:
+    """A run is made again from the file that is kept in it: what the environment puts over it would be lost."""
+    alone = configured(config.path)
+    if any(getattr(alone, part) != getattr(config, part) for part in ("definition", "good", "bases", "question")):
+        names = [name for name in sorted(os.environ) if name.startswith("STREAM_SEG_")]
+        raise ConfigError(
+            [f"{config.path}: the environment ({', '.join(names)}) changes what is explored, write it into the file"]
+        )
+
+
 def _command_of(folder: Path) -> str:
     """Of which command a folder is the run."""
     try:
@@ -87,6 +107,17 @@ def recorded(folder: Path) -> Manifest:
         if _input(Path(one.path)) != one:
             raise Stop(f"{one.path} is another file than the one that {folder} was made from; give it as a new INPUT")
     return found
+
+
+def differing(run: Path, again: Path, *, apart: Collection[str] = ()) -> list[str]:
+    """The files of two runs that are not the same to the byte, those `apart` not looked at."""
+    names = {path.name for folder in (run, again) for path in folder.iterdir()} - set(apart)
+    return sorted(
+        name
+        for name in names
+        if not all((folder / name).is_file() for folder in (run, again))
+        or (run / name).read_bytes() != (again / name).read_bytes()
+    )
 
 
 class RunFolder:

@@ -27,7 +27,8 @@ class Seen(NamedTuple):
     """What a page did.
 
     requests: addresses asked for beside the page; complaints: console errors and exceptions; widths in CSS pixels;
-    outside: what hangs over the edge of the window.
+    outside: what hangs over the edge of the window;
+    smallest: the smallest letters in a picture, as shown (px).
     """
 
     requests: list[str]
@@ -35,6 +36,7 @@ class Seen(NamedTuple):
     window: int
     content: int
     outside: list[str]
+    smallest: float
 
 
 OUTSIDE = """
@@ -43,6 +45,13 @@ OUTSIDE = """
   const box = one.getBoundingClientRect();
   return box.width > 0 && (box.right > innerWidth + 1 || box.left < -1) && !one.closest('svg');
 }).map(one => one.tagName + ' ' + one.className).slice(0, 5)
+"""
+
+SMALLEST = """
+Math.min(...[...document.querySelectorAll('svg text')].map(one => {
+  const shown = one.getScreenCTM();
+  return parseFloat(getComputedStyle(one).fontSize) * Math.hypot(shown.a, shown.b);
+}), 1e9)
 """
 
 
@@ -103,6 +112,7 @@ class Chromium:
             await self.value("innerWidth"),
             await self.value("document.documentElement.scrollWidth"),
             await self.value(OUTSIDE),
+            await self.value(SMALLEST),
         )
 
 

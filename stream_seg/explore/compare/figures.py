@@ -95,7 +95,7 @@ def maps(z: Float64, found: Comparison) -> Figure:
         axes = grid[at // columns][at % columns]
         _dots(axes, place, one.labelled.labels[rows])
         axes.set_title(f"{one.name}: {one.labelled.groups}", fontsize=8)
-        axes.tick_params(labelsize=6)
+        axes.tick_params(labelsize=7)
     for at in range(len(found.judged), lines * columns):
         grid[at // columns][at % columns].set_visible(False)
     figure.supxlabel(f"first principal axis ({shares[0]:.0%} of the spread, standard deviations)", fontsize=8)

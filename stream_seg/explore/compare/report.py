@@ -85,7 +85,8 @@ def _agreement(found: Comparison) -> list[str]:
         "Below the diagonal the adjusted Rand index (pairs of customers), above it adjusted mutual information: "
         "yellow and near 1 where two methods find the same groups, blue and near 0 where only chance agrees."
     )
-    return [picture(figures.matrix(found), caption), paragraph("Customers in no group count as a group of their own.")]
+    shown = picture(figures.matrix(found), caption, broad=True)
+    return [shown, paragraph("Customers in no group count as a group of their own.")]
 
 
 def _maps(found: Comparison, z: Float64) -> list[str]:
@@ -94,7 +95,7 @@ def _maps(found: Comparison, z: Float64) -> list[str]:
         "customers differ most; colour and shape are the groups from the largest down, a grey cross is nobody's. "
         "Two directions do not show all: groups that overlap here may be apart in others."
     )
-    return [picture(figures.maps(z, found), caption)]
+    return [picture(figures.maps(z, found), caption, broad=True)]
 
 
 def _tree(found: Comparison, told: dict[str, Any]) -> list[str]:
@@ -102,7 +103,7 @@ def _tree(found: Comparison, told: dict[str, Any]) -> list[str]:
         "Ward's tree from its top: the higher two branches join, the less alike they are. A dashed line cuts it into "
         "the number of segments beside it; a long way between two lines means that a number in between is natural."
     )
-    said = [picture(figures.dendrogram(found.tree), caption)]
+    said = [picture(figures.dendrogram(found.tree), caption, broad=True)]
     body = []
     for level in told["tree"]:
         total = sum(level["sizes"])
@@ -183,4 +184,4 @@ def _parameters(found: Comparison, z: Float64, told: dict[str, Any]) -> list[str
                 "the others have the label of the nearest of those, or of the nearest centre."
             )
         )
-    return [*said, picture(figures.reach(z, found.seed), caption)]
+    return [*said, picture(figures.reach(z, found.seed), caption, broad=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from stream_seg.cli.app import app
 from stream_seg.config import load
 from stream_seg.core.activation import first_activation
 from stream_seg.core.definition import DAY
-from stream_seg.errors import Stop
+from stream_seg.errors import ConfigError, Stop
 from tests.live.oracle import compacted
 from tests.live.workload import WEEKS, Events, weeks
 
@@ -72,6 +73,18 @@ def test_the_same_run_again_is_the_same_to_the_bit(run: tuple[Path, dict[str, An
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
 
 
+def test_a_run_made_again_says_which_file_came_out_differently(
+    run: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    shutil.copytree(run[0], tmp_path / "run")
+    for changed, said in (("", "the same as that run, byte for byte"), ("{}", "not the same as that run: labels")):
+        if changed:
+            (tmp_path / "run/labels.ndjson").write_text(changed)
+        code, told = invoke("choose", "--from", str(tmp_path / "run"), "--out", str(tmp_path / "again"))
+        assert said in told
+        assert code == (3 if changed or run[1]["findings"] else 0)
+
+
 def test_the_written_file_begins_a_run_with_the_chosen_segments(run: tuple[Path, dict[str, Any]]) -> None:
     out, found = run
     written = load(out / "segmentation.yaml", {})
@@ -93,6 +106,37 @@ def test_labels_are_those_of_a_run_of_the_same_events(run: tuple[Path, dict[str,
     said = [orjson.loads(line) for line in (out / "labels.ndjson").read_bytes().splitlines()]
     assert len(said) == 100
     assert {one["customer_id"].encode(): one["segment"] for one in said} == live
+
+
+@pytest.mark.parametrize("command", [("choose", "--most", "3"), ("compare",), ("explore",)], ids=lambda one: one[0])
+def test_a_configuration_may_name_its_initial_model_in_another_folder(
+    command: Sequence[str], shop: tuple[Path, str], run: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    (tmp_path / "here/begin").mkdir(parents=True)
+    shutil.copy(run[0] / "model.json", tmp_path / "here/begin")
+    file = tmp_path / "here" / "shop.yaml"
+    named = "initial_model: begin/model.json"
+    file.write_text((run[0] / "segmentation.yaml").read_text().replace("initial_model: model.json", named))
+    assert named in file.read_text()
+    name, *options = command
+    made, again = str(tmp_path / "made"), str(tmp_path / "again")
+    code, told = invoke(name, shop[1], "--config", str(file), "--out", made, *options)
+    assert code in {0, 3}, told
+    code, told = invoke(name, "--from", made, "--out", again)
+    assert code in {0, 3}, told
+    assert "not the same" not in told
+
+
+@pytest.mark.parametrize("command", ["choose", "compare", "explore"])
+def test_what_the_environment_changes_is_refused_for_it_would_be_lost(
+    command: str, shop: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STREAM_SEG_SEGMENTS__SEED", "8")
+    with pytest.raises(ConfigError, match=r"the environment .*STREAM_SEG_SEGMENTS__SEED.* write it into the file"):
+        CliRunner().invoke(
+            app, [command, shop[1], "-c", str(shop[0]), "--out", str(tmp_path / "out")], catch_exceptions=False
+        )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_another_k_is_a_persons_choice(shop: tuple[Path, str], tmp_path: Path) -> None:
@@ -216,7 +260,9 @@ def test_wrong_usage_is_told(shop: tuple[Path, str], tmp_path: Path) -> None:
     config, events = shop
     out = ("--out", str(tmp_path / "out"))
     assert invoke("choose", *out)[0] == 2
-    assert invoke("choose", events, "--from", str(tmp_path), *out)[0] == 2
+    code, said = invoke("choose", events, "--from", str(tmp_path), "--k", "4", "--at", "2024-01-01", *out)
+    assert code == 2
+    assert "an earlier run has its own INPUT, --k, --at" in said
     code, said = invoke("choose", str(tmp_path / "gone.csv"), "--config", str(config), *out)
     assert (code, "no such file" in said) == (2, True)
     with pytest.raises(Stop, match="is not the folder of a run"):

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from stream_seg.bootstrap.comparing import differing, model_beside
+from stream_seg.bootstrap.comparing import TIMINGS
 from stream_seg.cli import call
+from stream_seg.explore.run import differing
 from tests.queries.shop import FEATURES, events
 
 ROOT = Path(__file__).parents[3]
@@ -76,7 +78,7 @@ def test_a_run_made_again_by_another_process_is_the_same_to_the_byte_and_what_is
         if name != "timings.json":
             assert (again / name).read_bytes() == (shop / "run" / name).read_bytes(), name
     assert all(word not in done.stderr for word in ("Warning", "Traceback"))
-    assert differing(shop / "run", again) == []
+    assert differing(shop / "run", again, apart={TIMINGS}) == []
 
 
 def test_every_customer_has_a_label_by_every_method(shop: Path) -> None:
@@ -134,11 +136,11 @@ def test_a_date_and_a_plan_and_a_number_are_kept(shop: Path) -> None:
 
 
 LINES = [
-    (["--out", "run"], 2, "name at least one file, or an earlier run with --from"),
+    (["--out", "run"], 2, "name files of events, or an earlier run with --from"),
     (["nowhere.csv", "--out", "run"], 2, "no such file: nowhere.csv"),
     (["--from", "run", "--out", "run"], 2, "is the run itself"),
     (["--from", "nowhere", "--out", "run"], 1, "is not the folder of a run"),
-    (["--from", "run", "--k", "4", "--out", "again"], 2, "takes everything from that run"),
+    (["--from", "run", "--k", "4", "--out", "again"], 2, "an earlier run has its own --k: leave it out"),
     (["events.ndjson", "--out", "run", "--k", "1"], 2, "--k"),
     (["events.ndjson", "--out", "run", "--at", "soon"], 2, "'soon' is not an instant"),
 ]
@@ -156,13 +158,6 @@ def test_a_mistake_in_the_call_is_one_line(
     assert ended == code
     assert line in told
     assert sorted(path.name for path in tmp_path.iterdir()) == ["events.ndjson", "segmentation.yaml"]
-
-
-def test_the_initial_model_that_a_configuration_names_goes_with_it(tmp_path: Path) -> None:
-    file = Path(settings(tmp_path, "segments: {k: 3, initial_model: model.json}\n"))
-    (tmp_path / "model.json").write_text("a model")
-    assert [*model_beside(file)] == [("model.json", b"a model")]
-    assert [*model_beside(Path(settings(tmp_path)))] == []
 
 
 def test_a_run_of_another_command_is_refused(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -200,4 +195,22 @@ def test_without_the_extra_the_line_says_how_to_get_it(shop: Path, tmp_path: Pat
     assert done.returncode == 1
     assert "pip install 'stream_seg[explore]'" in done.stderr
     assert "Traceback" not in done.stderr
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("when", ["reading", "computing features", "comparing methods", "drawing"])
+def test_ctrl_c_leaves_nothing_half_written(shop: Path, tmp_path: Path, when: str) -> None:
+    # Whoever runs tests in the background has processes that ignore SIGINT, unless they say otherwise.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    words = ["compare", str(shop / "events.ndjson"), "-c", settings(shop), "--out", str(tmp_path / "run")]
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{heard}from stream_seg.cli import main; main()", *words],
+        stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        assert any(line.startswith(when) for line in process.stderr)
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+    assert process.returncode == 130
+    assert "Traceback" not in rest
     assert [*tmp_path.iterdir()] == []
