@@ -2,46 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
+import msgspec
 import orjson
-from ruamel.yaml import YAML
 
 from stream_seg.bootstrap.exploring import Form, Study, Tell, study
 from stream_seg.config import Config
 from stream_seg.core.naming import names_of
 from stream_seg.errors import Stop
-from stream_seg.explore.run import CONFIG, RunFolder, manifest, recorded
+from stream_seg.explore.run import CONFIG, TIMINGS, RunFolder, manifest, recorded
 
-TIMINGS = "timings.json"  # the one file of a run that a clock decides
 COMMAND = "compare"
 DRAWING = "drawing"
 
 
-class Asked(NamedTuple):
-    """What a comparison is asked for. at: ms, not included; k and plan: None follows the configuration."""
+class Options(msgspec.Struct, frozen=True):
+    """at: ms, not included; k and plan: None follows the configuration."""
 
-    inputs: tuple[str, ...]
     form: Form | None
     at: int | None
     k: int | None
     plan: str | None
 
-    def options(self) -> dict[str, Any]:
-        """All but the inputs, which a manifest has with their digests."""
-        return {"form": self.form, "at": self.at, "k": self.k, "plan": self.plan}
+
+class Asked(NamedTuple):
+    """What a comparison is asked for."""
+
+    inputs: tuple[str, ...]
+    options: Options
 
 
 def asked_again(run: Path) -> Asked:
     """What an earlier run was asked for. Raises `Stop` where it is another command's, or an input has changed."""
-    made = recorded(run)
-    if made.command != COMMAND:
-        raise Stop(f"{run} was made by stream-seg {made.command}; name the folder of a run of stream-seg {COMMAND}")
-    options = made.options
-    return Asked(tuple(one.path for one in made.inputs), options["form"], options["at"], options["k"], options["plan"])
+    made, options = recorded(run, COMMAND, Options)
+    return Asked(tuple(one.path for one in made.inputs), options)
 
 
 def comparing(config: Config, file: Path, asked: Asked, out: Path, tell: Tell) -> dict[str, Any]:
@@ -52,20 +50,20 @@ def comparing(config: Config, file: Path, asked: Asked, out: Path, tell: Tell) -
     try:
         from stream_seg.explore.compare import advice, comparison, document, report  # noqa: PLC0415  # an extra
 
-        made = manifest(COMMAND, asked.inputs, asked.options(), _seed(config))
+        made = manifest(COMMAND, asked.inputs, msgspec.to_builtins(asked.options), _seed(config))
     except ModuleNotFoundError as error:
         if error.name is not None and error.name.startswith("stream_seg"):
             raise
         raise Stop(f"the package {error.name} is not installed: pip install 'stream_seg[explore]'") from error
     settings = config.definition
-    k = asked.k or settings.learning.k
+    k = asked.options.k or settings.learning.k
     with RunFolder(out, made) as folder:
         content = file.read_bytes()
-        found = study(config, asked.inputs, form=asked.form, end=asked.at, tell=tell)
+        found = study(config, asked.inputs, form=asked.options.form, end=asked.options.at, tell=tell)
         z = found.table.near
         compared = comparison.compare(z, k, _seed(config), tell)
         levers = sum(1 for one in settings.levers if one.lever)
-        plan = next((one for one in get_args(advice.Plan) if one == asked.plan), None)
+        plan = next((one for one in get_args(advice.Plan) if one == asked.options.plan), None)
         columns = found.table.columns
         told = _about(found, len(z)) | document.document(
             compared, z, advice.advice(compared, levers=levers, asked=plan),
@@ -74,33 +72,12 @@ def comparing(config: Config, file: Path, asked: Asked, out: Path, tell: Tell) -
         tell(DRAWING, 0, None)
         title = f"{settings.name}: ways to find groups"
         folder.write(CONFIG, content)
-        for name, model in model_beside(file):
-            folder.write(name, model)
         folder.write("report.json", orjson.dumps(told, option=orjson.OPT_INDENT_2))
         folder.write("report.html", report.report(title, _sentences(config, told), compared, z, told))
         folder.write("labels.csv", document.labels_csv(found.table.customers, found.table.within, compared))
         folder.write(TIMINGS, orjson.dumps(document.timings(compared), option=orjson.OPT_INDENT_2))
         written = folder.written()
     return told | {"timings": document.timings(compared), "out": written}
-
-
-def model_beside(file: Path) -> Iterator[tuple[str, bytes]]:
-    """The initial model that a configuration names beside it: without it the copy of the file could not be read."""
-    segments = YAML(typ="safe").load(file.read_bytes()).get("segments") or {}
-    name = segments.get("initial_model")
-    if name is not None and Path(name).name == name:
-        yield name, (file.parent / name).read_bytes()
-
-
-def differing(run: Path, again: Path) -> list[str]:
-    """The files of two runs that are not the same to the byte; time and memory are not compared."""
-    names = {path.name for folder in (run, again) for path in folder.iterdir()} - {TIMINGS}
-    return sorted(
-        name
-        for name in names
-        if not all((folder / name).is_file() for folder in (run, again))
-        or (run / name).read_bytes() != (again / name).read_bytes()
-    )
 
 
 def _seed(config: Config) -> int:

@@ -5,6 +5,7 @@ One pass of the live feature code over the input; nothing depends on a clock, th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
@@ -13,10 +14,10 @@ import numpy as np
 
 from stream_seg.adapters.files import Batch, in_order, read
 from stream_seg.adapters.memory.sampling import Sampling, daily
-from stream_seg.config import Config
+from stream_seg.config import Config, load
 from stream_seg.core.activation import Activation
 from stream_seg.core.definition import DAY
-from stream_seg.errors import Stop
+from stream_seg.errors import ConfigError, Stop
 from stream_seg.explore.table import CustomerTable
 from stream_seg.pipeline.daily import Day, Space
 from stream_seg.pipeline.training import KEPT_FOR
@@ -101,6 +102,18 @@ def study(
         source.last,
     )  # fmt: skip
     return Study(table, days, months, activation, counts)
+
+
+def of_the_file_alone(config: Config) -> None:
+    """Raises `ConfigError` where the environment decides something too.
+
+    A run is made again from the file that is kept in it: what the environment puts over it would be lost.
+    """
+    if load(config.path, {}, model=False).definition != config.definition:
+        names = [name for name in sorted(os.environ) if name.startswith("STREAM_SEG_")]
+        raise ConfigError(
+            [f"{config.path}: the environment ({', '.join(names)}) changes what is explored, write it into the file"]
+        )
 
 
 def _day(sampling: Sampling, boundary: int) -> Day:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,14 +10,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import orjson
 
 from stream_seg.adapters.files.parquet import pyarrow
 from stream_seg.adapters.memory.sampling import daily
-from stream_seg.bootstrap.exploring import NEVER, Counts, Form, Tell, study
+from stream_seg.bootstrap.exploring import NEVER, Counts, Form, Tell, of_the_file_alone, study
 from stream_seg.config import Config, load
-from stream_seg.errors import ConfigError, Stop
+from stream_seg.explore.beginning import FEWEST, MODEL, SEGMENTATION, model_json, segmentation
 from stream_seg.explore.page import page, paragraph
 from stream_seg.explore.report.categories import categories
 from stream_seg.explore.report.distributions import distributions
@@ -35,8 +35,17 @@ from stream_seg.explore.run import CONFIG, RunFolder, manifest, recorded
 from stream_seg.explore.table import CustomerTable
 from stream_seg.pipeline.daily import Space
 
+COMMAND = "explore"
 DRAWING, MAPPING = "sections", "maps"
-REPORT, FIGURES, TABLE, PROPOSAL = "report.html", "report.json", "table.parquet", "segmentation.yaml"
+REPORT, FIGURES, TABLE, PROPOSAL = "report.html", "report.json", "table.parquet", "proposed.yaml"
+
+
+class Options(msgspec.Struct, frozen=True):
+    """What was asked: the instant to look at (ms), the file formats, what the maps are coloured by."""
+
+    at: int | None
+    format: Form | None
+    colour: list[str]
 
 
 def explore(
@@ -45,9 +54,9 @@ def explore(
 ) -> dict[str, Any]:  # fmt: skip
     """Writes the run's folder. Returns the figures of the report and what was written."""
     given = config.path.read_text(encoding="utf-8")
-    _of_the_file_alone(config)
-    options = {"at": end, "format": form, "colour": list(colour)}
-    with RunFolder(out, manifest("explore", inputs, options, config.definition.learning.seed)) as folder:
+    of_the_file_alone(config)
+    options = msgspec.to_builtins(Options(end, form, list(colour)))
+    with RunFolder(out, manifest(COMMAND, inputs, options, config.definition.learning.seed)) as folder:
         subject, counts = _looked_at(config, inputs, form=form, end=end, tell=tell)
         chapters = dict[str, Chapter]()
         sections = _sections(subject, colour, lambda done, total: tell(MAPPING, done, total))
@@ -61,6 +70,8 @@ def explore(
         text = proposed(given, changes)
         figures["changes"] = [{"name": one.name, "keys": one.keys, "why": one.why} for one in changes]
         folder.write(CONFIG, given)
+        for name, content in _begun(subject, given).items():
+            folder.write(name, content)
         if text is not None:
             folder.write(PROPOSAL, text)
         folder.write(FIGURES, orjson.dumps(figures, option=orjson.OPT_INDENT_2))
@@ -75,22 +86,21 @@ def explore(
 
 def again(run: Path, out: Path, *, tell: Tell) -> dict[str, Any]:
     """Makes an earlier run again, from its inputs, options and configuration. Raises `Stop` where an input changed."""
-    made = recorded(run)
-    if made.command != "explore":
-        raise Stop(f"{run} was made by `stream-seg {made.command}`; make it again by that command")
-    options = made.options
-    config = load(run / CONFIG, {})
+    made, options = recorded(run, COMMAND, Options)
+    config = load(run / CONFIG, {}, model=False)
     inputs = [one.path for one in made.inputs]
-    return explore(config, inputs, out, form=options["format"], end=options["at"], colour=options["colour"], tell=tell)
+    return explore(config, inputs, out, form=options.format, end=options.at, colour=options.colour, tell=tell)
 
 
-def _of_the_file_alone(config: Config) -> None:
-    """A run is made again from the file that is kept in it: what the environment puts over it would be lost."""
-    if load(config.path, {}).definition != config.definition:
-        names = [name for name in sorted(os.environ) if name.startswith("STREAM_SEG_")]
-        raise ConfigError(
-            [f"{config.path}: the environment ({', '.join(names)}) changes what is explored, write it into the file"]
-        )
+def _begun(subject: Subject, given: str) -> dict[str, bytes | str]:
+    """The files with which a run begins with the segments of the report; none where there are no two of them."""
+    segments, definition = subject.segments, subject.definition
+    if segments.k < FEWEST:
+        return {}
+    found: dict[str, bytes | str] = {SEGMENTATION: segmentation(given, k=segments.k, names=segments.names)}
+    if not definition.tiers:
+        found[MODEL] = model_json(subject.table, segments.centers, segments.names, definition)
+    return found
 
 
 def _looked_at(

@@ -48,7 +48,7 @@ def affinity(
     shown = output(context, json=json)
     if missing := [name for name in inputs if not Path(name).is_file()]:
         raise typer.BadParameter(f"no such file: {', '.join(missing)}", param_hint="INPUT")
-    settings = read_config(config)
+    settings = read_config(config, model=False)
     from stream_seg.bootstrap.affinity import Asked, parts_of, run_affinity
 
     asked = Asked(of, components, name)

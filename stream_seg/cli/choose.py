@@ -11,6 +11,7 @@ import typer
 from stream_seg.cli.options import DEFAULT_CONFIG, ConfigFile, Json, extra_explore, instant, output, read_config
 from stream_seg.cli.output import FINDINGS, table
 from stream_seg.cli.quality import Form
+from stream_seg.cli.rerun import elsewhere, held_against
 
 
 def register(app: typer.Typer) -> None:
@@ -49,9 +50,9 @@ def choose(
 
     Into DIR go report.html (opens without a network), report.json, model.json and segmentation.yaml (a run with them
     begins warm), labels.ndjson (what that run says of the same events), config.yaml and run.json (with which --from
-    makes it again). The folder gets its name when it is whole.
+    makes it again, and says whether it is the same). The folder gets its name when it is whole.
 
-    Exit code 3: there is something to look at, as no clusters, or nothing that is good.
+    Exit code 3: there is something to look at, as no clusters, nothing that is good, or another outcome of --from.
 
     \b
     Examples:
@@ -66,7 +67,11 @@ def choose(
         raise typer.BadParameter("name files of events, or a run with --from", param_hint="INPUT")
     if missing := [name for name in inputs or [] if not Path(name).is_file()]:
         raise typer.BadParameter(f"no such file: {', '.join(missing)}", param_hint="INPUT")
-    settings = read_config(config) if again is None else None
+    if again is not None:
+        elsewhere(again, out)
+        if own := [o for o, v in (("--k", k), ("--at", at), ("--format", form)) if v is not None]:
+            raise typer.BadParameter(f"an earlier run has its own {', '.join(own)}", param_hint="--from")
+    settings = read_config(config, model=False) if again is None else None
     with extra_explore():
         from stream_seg.bootstrap.choosing import Choice, run_again, run_choose
 
@@ -77,8 +82,11 @@ def choose(
         else:
             choice = Choice(form.value if form is not None else None, end, k, most)
             found = run_choose(settings, inputs or [], out, choice, tell)
-    shown.result(found, rendered(found))
-    if found["findings"]:
+    told = rendered(found)
+    if again is not None:
+        told += "\n" + held_against(again, out, found)
+    shown.result(found, told)
+    if found["findings"] or found.get("differing"):
         raise typer.Exit(FINDINGS)
 
 

@@ -12,6 +12,7 @@ import typer
 from stream_seg.cli.options import DEFAULT_CONFIG, ConfigFile, Json, instant, output, read_config
 from stream_seg.cli.output import FINDINGS, table
 from stream_seg.cli.quality import Form
+from stream_seg.cli.rerun import elsewhere, held_against
 
 
 class Plan(StrEnum):
@@ -70,7 +71,7 @@ def compare(
       stream-seg compare events.csv --out compared --json | jq '.methods[] | {method, groups, noise, serving}'
     """
     shown = output(context, json=json)
-    from stream_seg.bootstrap.comparing import Asked, asked_again, comparing, differing
+    from stream_seg.bootstrap.comparing import Asked, Options, asked_again, comparing
     from stream_seg.config import load
     from stream_seg.explore.run import CONFIG
 
@@ -79,25 +80,25 @@ def compare(
             raise typer.BadParameter("name at least one file, or an earlier run with --from", param_hint="INPUT")
         if missing := [name for name in inputs if not Path(name).is_file()]:
             raise typer.BadParameter(f"no such file: {', '.join(missing)}", param_hint="INPUT")
-        asked = Asked(tuple(inputs), form.value if form else None, instant(at, "--at"), k, plan.value if plan else None)
+        options = Options(form.value if form else None, instant(at, "--at"), k, plan.value if plan else None)
+        asked = Asked(tuple(inputs), options)
     else:
         if inputs or any(one is not None for one in (form, k, at, plan)):
             raise typer.BadParameter("takes everything from that run: give --out alone beside it", param_hint="--from")
-        if again.resolve() == out.resolve():
-            raise typer.BadParameter("is the run itself: name another folder", param_hint="--out")
+        elsewhere(again, out)
         asked, config = asked_again(again), again / CONFIG
     # A run is made again from what stands in its folder, whatever the environment says today.
-    settings = read_config(config) if again is None else load(config, {})
+    settings = read_config(config, model=False) if again is None else load(config, {}, model=False)
     if settings.definition.tiers:
         names = ", ".join(tier.name for tier in settings.definition.tiers)
         shown.note(f"the tiers ({names}) are left out: everybody is compared together")
     with shown.progress() as tell:
         found = comparing(settings, config, asked, out, tell)
-    others = differing(again, out) if again is not None else []
+    told = rendered(found)
     if again is not None:
-        found["differing"] = others
-    shown.result(found, rendered(found))
-    if others:
+        told += "\n" + held_against(again, out, found)
+    shown.result(found, told)
+    if found.get("differing"):
         raise typer.Exit(FINDINGS)
 
 
@@ -125,13 +126,6 @@ def rendered(found: Mapping[str, Any]) -> str:
         "",
         *(f"written: {path}" for path in found["out"]),
     ]
-    if "differing" in found:
-        differ = found["differing"]
-        lines.append(
-            f"not the same as that run: {', '.join(differ)}; run.json of both says with which versions they were made"
-            if differ
-            else "the same as that run, byte for byte (timings.json apart)"
-        )
     return "\n".join(lines)
 
 

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from stream_seg.cli.options import DEFAULT_CONFIG, ConfigFile, Json, instant, output, read_config
-from stream_seg.cli.output import amount, table
+from stream_seg.cli.output import FINDINGS, amount, table
+from stream_seg.cli.rerun import elsewhere, held_against
 from stream_seg.errors import Stop
 
 LIBRARIES = {"matplotlib", "openTSNE", "sklearn", "scipy", "hdbscan", "duckdb", "pyarrow"}
@@ -58,13 +59,16 @@ def explore(
 
     Which features have a long tail, which say the same twice, when customers come, what is missing and what each way to
     fill it would do, how categories should become numbers, and whether the islands of a map are there or made by its
-    settings: each with its figure, in one HTML file that needs no network. What it would change in the configuration,
-    with the reasons, is written as a proposal. docs/explore.md says how to read it.
+    settings: each with its figure, in one HTML file that needs no network. docs/explore.md says how to read it.
 
     Into RUN go report.html, report.json (every figure in it), table.parquet (customers and features, in real units),
-    config.yaml (the configuration as given), segmentation.yaml (the proposal, where there is one) and run.json. The
-    same input and configuration give the same bytes; --from RUN checks that the inputs are the same and does it again.
-    Tiers are left out: everybody is looked at together. It needs pip install 'stream_seg[explore]'.
+    segmentation.yaml and model.json (a run with them begins with the segments of the report), proposed.yaml (what the
+    report would change, with the reasons, where there is anything), config.yaml (the configuration as given) and
+    run.json. The same input and configuration give the same bytes; --from RUN checks that the inputs are the same,
+    does it again and says whether it is the same. Tiers are left out: everybody is looked at together. It needs
+    pip install 'stream_seg[explore]'.
+
+    Exit code 3: --from came out differently.
 
     \b
     Examples:
@@ -82,7 +86,9 @@ def explore(
         raise typer.BadParameter(f"no such file: {', '.join(missing)}", param_hint="INPUT")
     if source is not None and (given := [o for o, v in (("--at", at), ("--colour", colour), ("--format", form)) if v]):
         raise typer.BadParameter(f"an earlier run has its own {', '.join(given)}", param_hint="--from")
-    settings = read_config(config) if source is None else None
+    if source is not None:
+        elsewhere(source, out)
+    settings = read_config(config, model=False) if source is None else None
     if settings is not None:
         features = [one.name for one in settings.definition.features]
         if unknown := [one for one in colour or [] if one not in features]:
@@ -107,7 +113,12 @@ def explore(
                 settings, inputs or [], out, form=form.value if form is not None else None, end=end,
                 colour=colour or [], tell=tell,
             )  # fmt: skip
-    shown.result(found, rendered(found))
+    told = rendered(found)
+    if source is not None:
+        told += "\n" + held_against(source, out, found)
+    shown.result(found, told)
+    if found.get("differing"):
+        raise typer.Exit(FINDINGS)
 
 
 def rendered(found: Mapping[str, Any]) -> str:

@@ -29,11 +29,18 @@ def output(context: typer.Context, *, json: bool) -> Output:
     return Output(json=json or bool(context.obj))
 
 
-def read_config(file: Path, overrides: "Mapping[tuple[str, str], Any] | None" = None) -> "Config":
-    """The checked configuration, environment and command line over it. Raises `ConfigError`."""
+def read_config(
+    file: Path, overrides: "Mapping[tuple[str, str], Any] | None" = None, *, model: bool = True
+) -> "Config":
+    """The checked configuration, environment and command line over it; the initial model too, unless not wanted.
+
+    Raises `ConfigError`.
+    """
     from stream_seg.config import load  # noqa: PLC0415  # pydantic and YAML wait until a command needs them
 
-    return load(file, os.environ, {(section, key): value for (section, key), value in (overrides or {}).items()})
+    return load(
+        file, os.environ, {(section, key): value for (section, key), value in (overrides or {}).items()}, model=model
+    )
 
 
 @contextmanager
