@@ -19,14 +19,14 @@ from stream_seg.config import Config, load
 from stream_seg.core.definition import feature_set_version
 from stream_seg.core.model import Float64
 from stream_seg.errors import Stop
-from stream_seg.explore.choose.measuring import Measures, measure, model_of
+from stream_seg.explore.beginning import FEWEST, MODEL, SEGMENTATION, model_json, segmentation
+from stream_seg.explore.choose.measuring import Measures, measure
 from stream_seg.explore.choose.page import choice_page
 from stream_seg.explore.choose.ranking import Ranked, elbow, rank, verdict
-from stream_seg.explore.choose.writing import MODEL, segmentation
-from stream_seg.explore.run import CONFIG, Manifest, RunFolder, configured, manifest, of_the_file_alone, recorded
+from stream_seg.explore.run import CONFIG, RunFolder, configured, manifest, of_the_file_alone, recorded
 
-SEGMENTATION, LABELS, PAGE, FIGURES = "segmentation.yaml", "labels.ndjson", "report.html", "report.json"
-FEWEST = 2
+COMMAND = "choose"
+LABELS, PAGE, FIGURES = "labels.ndjson", "report.html", "report.json"
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -41,23 +41,9 @@ class Choice(msgspec.Struct, frozen=True):
 def run_choose(config: Config, inputs: Sequence[str], out: Path, choice: Choice, tell: Tell) -> dict[str, Any]:
     """Measures every number of segments on stored events and writes the folder `out`; returns the figures."""
     of_the_file_alone(config)
-    made = manifest("choose", inputs, msgspec.to_builtins(choice), config.definition.learning.seed)
-    return _choose(config, config.path.read_text(), made, out, tell)
-
-
-def run_again(folder: Path, out: Path, tell: Tell) -> dict[str, Any]:
-    """The same as a run that was made, from what its folder says; raises `Stop` where an input is another one now."""
-    made = recorded(folder)
-    if made.command != "choose":
-        raise Stop(f"{folder} was made by `stream-seg {made.command}`; `stream-seg choose --from` needs one of its own")
-    given = folder / CONFIG
-    return _choose(configured(given), given.read_text(), made, out, tell)
-
-
-def _choose(config: Config, given: str, made: Manifest, out: Path, tell: Tell) -> dict[str, Any]:
-    choice = msgspec.convert(made.options, Choice)
-    inputs = [one.path for one in made.inputs]
-    config = replace(config, definition=msgspec.structs.replace(config.definition, levers=()), initial=None)
+    given = config.path.read_text(encoding="utf-8")
+    made = manifest(COMMAND, inputs, msgspec.to_builtins(choice), config.definition.learning.seed)
+    config = replace(config, definition=msgspec.structs.replace(config.definition, levers=()))
     with RunFolder(out, made) as folder:
         folder.write(CONFIG, given)
         found = study(config, inputs, form=choice.form, end=choice.end, tell=tell)
@@ -71,10 +57,8 @@ def _choose(config: Config, given: str, made: Manifest, out: Path, tell: Tell) -
         chosen = next((one for one in ranking if one.measured.k == choice.k), ranking[0])
         findings = _findings(config, measures, chosen)
         best = chosen.measured
-        model = model_of(
-            found.table, best.centers, best.names, definition.learning.learner, feature_set_version(definition)
-        )
-        folder.write(MODEL, msgspec.json.format(msgspec.json.encode(model)))
+        if not definition.tiers:
+            folder.write(MODEL, model_json(found.table, best.centers, best.names, definition))
         folder.write(SEGMENTATION, segmentation(given, k=best.k, names=best.names))
         with _replayed(folder.part / SEGMENTATION, inputs, choice, tell) as (summary, labels):
             folder.write(LABELS, labels)
@@ -83,11 +67,26 @@ def _choose(config: Config, given: str, made: Manifest, out: Path, tell: Tell) -
         folder.write(
             PAGE,
             choice_page(
-                definition.name, config.question, config.good, found.table, measures, ranking, chosen, findings, summary
+                definition.name,
+                config.question,
+                config.good,
+                found.table,
+                measures,
+                ranking,
+                chosen,
+                findings,
+                summary,
+                warm=not definition.tiers,
             ),
         )
         written = folder.written()
     return {**figures, "out": written}
+
+
+def run_again(folder: Path, out: Path, tell: Tell) -> dict[str, Any]:
+    """The same as a run that was made, from what its folder says; raises `Stop` where an input is another one now."""
+    made, choice = recorded(folder, COMMAND, Choice)
+    return run_choose(configured(folder / CONFIG), [one.path for one in made.inputs], out, choice, tell)
 
 
 def _numbers(near: Float64, choice: Choice) -> list[int]:
@@ -124,7 +123,10 @@ def _findings(config: Config, measures: Measures, chosen: Ranked) -> list[str]:
             "others as outcomes."
         )
     if config.definition.tiers:
-        found.append("Tiers are left out: everybody was looked at together, and a model cannot be given to a tier.")
+        found.append(
+            "Tiers are left out: everybody was looked at together. A model cannot be given to a tier: a run with "
+            "the written file begins without one, and learns each tier's segments itself."
+        )
     return [text for text in found if text]
 
 

@@ -7,41 +7,39 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
+import msgspec
 import orjson
 
 from stream_seg.bootstrap.exploring import Form, Study, Tell, study
 from stream_seg.config import Config
 from stream_seg.core.naming import names_of
-from stream_seg.errors import Stop
 from stream_seg.explore.compare import advice, comparison, document, report
-from stream_seg.explore.run import CONFIG, RunFolder, manifest, of_the_file_alone, recorded
+from stream_seg.explore.run import CONFIG, TIMINGS, RunFolder, manifest, of_the_file_alone, recorded
 
-TIMINGS = "timings.json"  # the one file of a run that a clock decides
 COMMAND = "compare"
 DRAWING = "drawing"
 
 
-class Asked(NamedTuple):
-    """What a comparison is asked for. at: ms, not included; k and plan: None follows the configuration."""
+class Options(msgspec.Struct, frozen=True):
+    """at: ms, not included; k and plan: None follows the configuration."""
 
-    inputs: tuple[str, ...]
     form: Form | None
     at: int | None
     k: int | None
     plan: str | None
 
-    def options(self) -> dict[str, Any]:
-        """All but the inputs, which a manifest has with their digests."""
-        return {"form": self.form, "at": self.at, "k": self.k, "plan": self.plan}
+
+class Asked(NamedTuple):
+    """What a comparison is asked for."""
+
+    inputs: tuple[str, ...]
+    options: Options
 
 
 def asked_again(run: Path) -> Asked:
     """What an earlier run was asked for. Raises `Stop` where it is another command's, or an input has changed."""
-    made = recorded(run)
-    if made.command != COMMAND:
-        raise Stop(f"{run} was made by stream-seg {made.command}; name the folder of a run of stream-seg {COMMAND}")
-    options = made.options
-    return Asked(tuple(one.path for one in made.inputs), options["form"], options["at"], options["k"], options["plan"])
+    made, options = recorded(run, COMMAND, Options)
+    return Asked(tuple(one.path for one in made.inputs), options)
 
 
 def comparing(config: Config, asked: Asked, out: Path, tell: Tell) -> dict[str, Any]:
@@ -50,16 +48,16 @@ def comparing(config: Config, asked: Asked, out: Path, tell: Tell) -> dict[str, 
     Raises `Stop` where there is nothing to compare.
     """
     of_the_file_alone(config)
-    made = manifest(COMMAND, asked.inputs, asked.options(), _seed(config))
+    made = manifest(COMMAND, asked.inputs, msgspec.to_builtins(asked.options), _seed(config))
     settings = config.definition
-    k = asked.k or settings.learning.k
+    k = asked.options.k or settings.learning.k
     with RunFolder(out, made) as folder:
         content = config.path.read_bytes()
-        found = study(config, asked.inputs, form=asked.form, end=asked.at, tell=tell)
+        found = study(config, asked.inputs, form=asked.options.form, end=asked.options.at, tell=tell)
         z = found.table.near
         compared = comparison.compare(z, k, _seed(config), tell)
         levers = sum(1 for one in settings.levers if one.lever)
-        plan = next((one for one in get_args(advice.Plan) if one == asked.plan), None)
+        plan = next((one for one in get_args(advice.Plan) if one == asked.options.plan), None)
         columns = found.table.columns
         told = _about(found, len(z)) | document.document(
             compared, z, advice.advice(compared, levers=levers, asked=plan),

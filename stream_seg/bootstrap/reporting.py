@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import orjson
 
@@ -17,7 +18,7 @@ from stream_seg.adapters.files.parquet import pyarrow
 from stream_seg.adapters.memory.sampling import daily
 from stream_seg.bootstrap.exploring import NEVER, Counts, Form, Tell, study
 from stream_seg.config import Config
-from stream_seg.errors import Stop
+from stream_seg.explore.beginning import FEWEST, MODEL, SEGMENTATION, model_json, segmentation
 from stream_seg.explore.page import page, paragraph
 from stream_seg.explore.report.categories import categories
 from stream_seg.explore.report.distributions import distributions
@@ -34,8 +35,17 @@ from stream_seg.explore.run import CONFIG, RunFolder, configured, manifest, of_t
 from stream_seg.explore.table import CustomerTable
 from stream_seg.pipeline.daily import Space
 
+COMMAND = "explore"
 DRAWING, MAPPING = "sections", "maps"
-REPORT, FIGURES, TABLE, PROPOSAL = "report.html", "report.json", "table.parquet", "segmentation.yaml"
+REPORT, FIGURES, TABLE, PROPOSAL = "report.html", "report.json", "table.parquet", "proposed.yaml"
+
+
+class Options(msgspec.Struct, frozen=True):
+    """What was asked: the instant to look at (ms), the file formats, what the maps are coloured by."""
+
+    at: int | None
+    format: Form | None
+    colour: list[str]
 
 
 def explore(
@@ -45,8 +55,8 @@ def explore(
     """Writes the run's folder. Returns the figures of the report and what was written."""
     given = config.path.read_text(encoding="utf-8")
     of_the_file_alone(config)
-    options = {"at": end, "format": form, "colour": list(colour)}
-    with RunFolder(out, manifest("explore", inputs, options, config.definition.learning.seed)) as folder:
+    options = msgspec.to_builtins(Options(end, form, list(colour)))
+    with RunFolder(out, manifest(COMMAND, inputs, options, config.definition.learning.seed)) as folder:
         subject, counts = _looked_at(config, inputs, form=form, end=end, tell=tell)
         chapters = dict[str, Chapter]()
         sections = _sections(subject, colour, lambda done, total: tell(MAPPING, done, total))
@@ -60,6 +70,8 @@ def explore(
         text = proposed(given, changes)
         figures["changes"] = [{"name": one.name, "keys": one.keys, "why": one.why} for one in changes]
         folder.write(CONFIG, given)
+        for name, content in _begun(subject, given).items():
+            folder.write(name, content)
         if text is not None:
             folder.write(PROPOSAL, text)
         folder.write(FIGURES, orjson.dumps(figures, option=orjson.OPT_INDENT_2))
@@ -74,13 +86,21 @@ def explore(
 
 def again(run: Path, out: Path, *, tell: Tell) -> dict[str, Any]:
     """Makes an earlier run again, from its inputs, options and configuration. Raises `Stop` where an input changed."""
-    made = recorded(run)
-    if made.command != "explore":
-        raise Stop(f"{run} was made by `stream-seg {made.command}`; make it again by that command")
-    options = made.options
+    made, options = recorded(run, COMMAND, Options)
     config = configured(run / CONFIG)
     inputs = [one.path for one in made.inputs]
-    return explore(config, inputs, out, form=options["format"], end=options["at"], colour=options["colour"], tell=tell)
+    return explore(config, inputs, out, form=options.format, end=options.at, colour=options.colour, tell=tell)
+
+
+def _begun(subject: Subject, given: str) -> dict[str, bytes | str]:
+    """The files with which a run begins with the segments of the report; none where there are no two of them."""
+    segments, definition = subject.segments, subject.definition
+    if segments.k < FEWEST:
+        return {}
+    found: dict[str, bytes | str] = {SEGMENTATION: segmentation(given, k=segments.k, names=segments.names)}
+    if not definition.tiers:
+        found[MODEL] = model_json(subject.table, segments.centers, segments.names, definition)
+    return found
 
 
 def _looked_at(

@@ -51,7 +51,7 @@ def affinity(
     """
     shown = output(context, json=json)
     present(inputs)
-    settings = read_config(config)
+    settings = read_config(config, model=False)
     from stream_seg.bootstrap.affinity import Asked, parts_of, run_affinity
 
     asked = Asked(of, components, name)

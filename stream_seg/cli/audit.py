@@ -83,7 +83,7 @@ def audit(
     if form is AnyForm.kafka:
         from stream_seg.config import KafkaSettings
 
-        kafka = KafkaSettings(bootstrap=bootstrap) if bootstrap else read_config(config).kafka
+        kafka = KafkaSettings(bootstrap=bootstrap) if bootstrap else read_config(config, model=False).kafka
     from stream_seg.bootstrap.auditing import run_audit
     from stream_seg.cli.audit_text import rendered
 

@@ -21,9 +21,9 @@ from stream_seg.cli.options import (
     instant,
     output,
     read_config,
-    same_again,
 )
 from stream_seg.cli.output import FINDINGS, table
+from stream_seg.cli.rerun import held_against
 
 
 def register(app: typer.Typer) -> None:
@@ -56,9 +56,9 @@ def choose(
 
     Into RUN go report.html (opens without a network), report.json, model.json and segmentation.yaml (a run with them
     begins warm), labels.ndjson (what that run says of the same events), config.yaml and run.json (with which --from
-    makes it again, and says whether the bytes are the same). The folder gets its name when it is whole.
+    makes it again, and says whether it is the same). The folder gets its name when it is whole.
 
-    Exit code 3: there is something to look at, as no clusters, or nothing that is good, or other bytes than before.
+    Exit code 3: there is something to look at, as no clusters, nothing that is good, or another outcome of --from.
 
     \b
     Examples:
@@ -70,20 +70,21 @@ def choose(
     shown = output(context, json=json)
     end = instant(at, "--at")
     files_or_run(context, inputs or [], again, out)
-    settings = read_config(config) if again is None else None
+    settings = read_config(config, model=False) if again is None else None
     with extra_explore():
         from stream_seg.bootstrap.choosing import Choice, run_again, run_choose
-    from stream_seg.explore.run import differing
 
     with shown.progress() as tell:
         if settings is None:
             assert again is not None  # one of both was asked for
             found = run_again(again, out, tell)
-            found["differing"] = differing(again, out)
         else:
             choice = Choice(form.value if form is not None else None, end, k, most)
             found = run_choose(settings, inputs or [], out, choice, tell)
-    shown.result(found, rendered(found))
+    told = rendered(found)
+    if again is not None:
+        told += "\n" + held_against(again, out, found)
+    shown.result(found, told)
     if found["findings"] or found.get("differing"):
         raise typer.Exit(FINDINGS)
 
@@ -115,5 +116,4 @@ def rendered(found: Mapping[str, Any]) -> str:
         table([("segment", "name", "share"), *segments], right=[2]), "",
         *found["findings"], *([""] if found["findings"] else []),
         *(f"written: {path}" for path in found["out"]),
-        *([same_again(found["differing"])] if "differing" in found else []),
     ])  # fmt: skip

@@ -22,9 +22,9 @@ from stream_seg.cli.options import (
     instant,
     output,
     read_config,
-    same_again,
 )
 from stream_seg.cli.output import FINDINGS, table
+from stream_seg.cli.rerun import held_against
 
 
 class Plan(StrEnum):
@@ -82,22 +82,24 @@ def compare(
     end = instant(at, "--at")
     files_or_run(context, inputs or [], again, out)
     with extra_explore():
-        from stream_seg.bootstrap.comparing import TIMINGS, Asked, asked_again, comparing
-    from stream_seg.explore.run import CONFIG, configured, differing
+        from stream_seg.bootstrap.comparing import Asked, Options, asked_again, comparing
+    from stream_seg.explore.run import CONFIG, configured
 
     if again is None:
-        asked = Asked(tuple(inputs or []), form.value if form else None, end, k, plan.value if plan else None)
+        options = Options(form.value if form else None, end, k, plan.value if plan else None)
+        asked = Asked(tuple(inputs or []), options)
     else:
         asked = asked_again(again)
-    settings = read_config(config) if again is None else configured(again / CONFIG)
+    settings = read_config(config, model=False) if again is None else configured(again / CONFIG)
     if settings.definition.tiers:
         names = ", ".join(tier.name for tier in settings.definition.tiers)
         shown.note(f"the tiers ({names}) are left out: everybody is compared together")
     with shown.progress() as tell:
         found = comparing(settings, asked, out, tell)
+    told = rendered(found)
     if again is not None:
-        found["differing"] = differing(again, out, apart={TIMINGS})
-    shown.result(found, rendered(found))
+        told += "\n" + held_against(again, out, found)
+    shown.result(found, told)
     if found.get("differing"):
         raise typer.Exit(FINDINGS)
 
@@ -126,8 +128,6 @@ def rendered(found: Mapping[str, Any]) -> str:
         "",
         *(f"written: {path}" for path in found["out"]),
     ]
-    if "differing" in found:
-        lines.append(f"{same_again(found['differing'])} (timings.json apart)")
     return "\n".join(lines)
 
 

@@ -22,7 +22,8 @@ from stream_seg.cli.options import (
     output,
     read_config,
 )
-from stream_seg.cli.output import amount, table
+from stream_seg.cli.output import FINDINGS, amount, table
+from stream_seg.cli.rerun import held_against
 
 
 def register(app: typer.Typer) -> None:
@@ -51,13 +52,16 @@ def explore(
 
     Which features have a long tail, which say the same twice, when customers come, what is missing and what each way to
     fill it would do, how categories should become numbers, and whether the islands of a map are there or made by its
-    settings: each with its figure, in one HTML file that needs no network. What it would change in the configuration,
-    with the reasons, is written as a proposal. docs/explore.md says how to read it.
+    settings: each with its figure, in one HTML file that needs no network. docs/explore.md says how to read it.
 
     Into RUN go report.html, report.json (every figure in it), table.parquet (customers and features, in real units),
-    config.yaml (the configuration as given), segmentation.yaml (the proposal, where there is one) and run.json. The
-    same input and configuration give the same bytes; --from RUN checks that the inputs are the same and does it again.
-    Tiers are left out: everybody is looked at together. It needs pip install 'stream_seg[explore]'.
+    segmentation.yaml and model.json (a run with them begins with the segments of the report), proposed.yaml (what the
+    report would change, with the reasons, where there is anything), config.yaml (the configuration as given) and
+    run.json. The same input and configuration give the same bytes; --from RUN checks that the inputs are the same,
+    does it again and says whether it is the same. Tiers are left out: everybody is looked at together. It needs
+    pip install 'stream_seg[explore]'.
+
+    Exit code 3: --from came out differently.
 
     \b
     Examples:
@@ -70,7 +74,7 @@ def explore(
     shown = output(context, json=json)
     end = instant(at, "--at")
     files_or_run(context, inputs or [], again, out)
-    settings = read_config(config) if again is None else None
+    settings = read_config(config, model=False) if again is None else None
     if settings is not None:
         features = [one.name for one in settings.definition.features]
         if unknown := [one for one in colour or [] if one not in features]:
@@ -91,7 +95,12 @@ def explore(
                 settings, inputs or [], out, form=form.value if form is not None else None, end=end,
                 colour=colour or [], tell=tell,
             )  # fmt: skip
-    shown.result(found, rendered(found))
+    told = rendered(found)
+    if again is not None:
+        told += "\n" + held_against(again, out, found)
+    shown.result(found, told)
+    if found.get("differing"):
+        raise typer.Exit(FINDINGS)
 
 
 def rendered(found: Mapping[str, Any]) -> str:

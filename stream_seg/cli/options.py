@@ -63,11 +63,18 @@ def output(context: typer.Context, *, json: bool) -> Output:
     return Output(json=json or bool(context.obj))
 
 
-def read_config(file: Path, overrides: "Mapping[tuple[str, str], Any] | None" = None) -> "Config":
-    """The checked configuration, environment and command line over it. Raises `ConfigError`."""
+def read_config(
+    file: Path, overrides: "Mapping[tuple[str, str], Any] | None" = None, *, model: bool = True
+) -> "Config":
+    """The checked configuration, environment and command line over it; the initial model too, unless not wanted.
+
+    Raises `ConfigError`.
+    """
     from stream_seg.config import load  # noqa: PLC0415  # pydantic and YAML wait until a command needs them
 
-    return load(file, os.environ, {(section, key): value for (section, key), value in (overrides or {}).items()})
+    return load(
+        file, os.environ, {(section, key): value for (section, key), value in (overrides or {}).items()}, model=model
+    )
 
 
 @contextmanager
@@ -106,13 +113,6 @@ def files_or_run(context: typer.Context, inputs: Sequence[str], again: Path | No
         raise typer.BadParameter(f"an earlier run has its own {', '.join(beside)}: leave it out", param_hint="--from")
     if again.resolve() == out.resolve():
         raise typer.BadParameter("is the run itself: name another folder", param_hint="--out")
-
-
-def same_again(differing: Sequence[str]) -> str:
-    """What came of making an earlier run again. `differing`: the files that came out differently."""
-    if not differing:
-        return "the same as that run, byte for byte"
-    return f"not the same as that run: {', '.join(differing)}; run.json of both says with which versions they were made"
 
 
 def instant(text: str | None, option: str) -> int | None:

@@ -63,8 +63,12 @@ class Config:
     notices: tuple[str, ...] = ()
 
 
-def load(path: Path, env: Mapping[str, str], overrides: Mapping[KeyPath, Any] | None = None) -> Config:
+def load(
+    path: Path, env: Mapping[str, str], overrides: Mapping[KeyPath, Any] | None = None, *, model: bool = True
+) -> Config:
     """Reads `path`, then `env` (``STREAM_SEG_*``) over it, then `overrides` (from the command line) over both.
+
+    Without `model` the file that `segments.initial_model` names is not looked at: who makes a new one needs none.
 
     Raises
     ------
@@ -87,7 +91,8 @@ def load(path: Path, env: Mapping[str, str], overrides: Mapping[KeyPath, Any] | 
     rules.check_fields(definition, checker.tell)
     check_views(document.views, definition.features, checker.tell)
     check_good(document.good, definition.features, checker.tell)
-    initial = initial_model(document.segments.initial_model, path, definition, checker.tell)
+    named = document.segments.initial_model if model else None
+    initial = initial_model(named, path, definition, checker.tell)
     problems.raise_if_any()
     notices = Problems(str(path))
     notice(definition, _Checker(source, origin, notices).tell)

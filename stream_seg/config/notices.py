@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from stream_seg.config.problems import Tell
+import msgspec
+
+from stream_seg.config.problems import Tell, choose
 from stream_seg.core.definition import Definition
+from stream_seg.core.expression import collect
 from stream_seg.core.naming import MOST_WORDS
 
 
@@ -24,13 +27,14 @@ def academic(definition: Definition) -> list[int]:
 
 
 def notice(definition: Definition, tell: Tell) -> None:
-    """Tells of segments without a lever, and of words that no name has room for."""
+    """Tells of segments without a lever, of words that no name has room for, and of fields that no mapping gives."""
     for i, feature in enumerate(definition.features):
         for side in ("high", "low") if feature.words else ():
             size = len(getattr(feature.words, side).split())
             if size > MOST_WORDS:
                 what = f"{size} words, and a segment's name has {MOST_WORDS} at most: it is in reasons only"
                 tell(("features", i, "words", side), what)
+    _unmapped(definition, tell)
     unpulled = academic(definition)
     listed = {lever.segment: i for i, lever in enumerate(definition.levers)}
     for segment in unpulled:
@@ -42,3 +46,20 @@ def notice(definition: Definition, tell: Tell) -> None:
         are = f"segments {', '.join(nowhere)} are" if len(nowhere) > 1 else f"segment {nowhere[0]} is"
         each = "an entry with `lever` for each" if len(nowhere) > 1 else "an entry with `lever`"
         tell(("levers",), f"{are} academic: nothing is done differently for anybody there; add {each}", key=True)
+
+
+def _unmapped(definition: Definition, tell: Tell) -> None:
+    """A row has what the mapping names, and nothing else: a feature of another field would be empty for everybody."""
+    mapping = definition.input.mapping
+    if mapping is None:
+        return
+    given = {"properties": mapping.properties, "traits": mapping.traits}
+    for i, feature in enumerate(definition.features):
+        fields = collect(msgspec.structs.replace(definition, features=(feature,), tiers=()))
+        for path in (*fields.numbers, *(text.path for text in fields.texts), *fields.hashes):
+            kind, _, name = path.partition(".")
+            if kind in given and name not in given[kind] and name.partition(".")[0] not in given[kind]:
+                key = "field" if feature.field == path else "where"
+                remedy = choose(name, given[kind]) if given[kind] else f"add {kind}: {{{name}: COLUMN}} there"
+                what = f"input.mapping gives no {path}, so only Segment calls and CloudEvents can have it; {remedy}"
+                tell(("features", i, key), what)

@@ -219,8 +219,9 @@ class SegmentsSection(Section):
     )
     initial_model: Text | None = Field(
         default=None,
-        description="a `model.json` that `stream-seg choose` made, beside this file: the first definition comes into "
-        "force with it, so customers have segments from their first event, and the learner goes on from it",
+        description="a `model.json` that `stream-seg choose` or `explore` made, beside this file: the first "
+        "definition comes into force with it, so customers have segments from their first event, and the learner "
+        "goes on from it",
     )
     options: dict[str, Number] = Field(
         default={}, description="settings of the learner itself, `name: number`; see *Options of learners*"

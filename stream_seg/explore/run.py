@@ -10,11 +10,11 @@ import hashlib
 import os
 import platform
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 import msgspec
 import orjson
@@ -23,8 +23,11 @@ from stream_seg.config import Config, load
 from stream_seg.errors import ConfigError, Stop
 
 MANIFEST = "run.json"
+TIMINGS = "timings.json"  # the one file of a run that a clock decides
 CONFIG = "config.yaml"  # the configuration as it was given
 LIBRARIES = ("numba", "numpy", "scikit-learn", "scipy", "river", "matplotlib", "opentsne", "hdbscan", "duckdb")
+
+T = TypeVar("T")
 
 
 class Input(msgspec.Struct, frozen=True):
@@ -72,7 +75,7 @@ def configured(file: Path) -> Config:
 
     Nothing that is explored depends on such a model, and it does not lie in the folder of a run.
     """
-    return load(file, {}, {("segments", "initial_model"): None})
+    return load(file, {}, model=False)
 
 
 def of_the_file_alone(config: Config) -> None:
@@ -93,30 +96,56 @@ def _command_of(folder: Path) -> str:
         return "…"
 
 
-def recorded(folder: Path) -> Manifest:
-    """The manifest of a run that was made. Raises `Stop` where the folder is none, or an input is another one now."""
+def recorded(folder: Path, command: str, kind: type[T]) -> tuple[Manifest, T]:
+    """The manifest of an earlier run of a command, and its options as what that command asks for.
+
+    Raises `Stop` where the folder is none, is another command's or another version's, or an input is another one now.
+    """
     try:
         found = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
-    except FileNotFoundError:
+        if found.command != command:
+            raise Stop(f"{folder} was made by `stream-seg {found.command}`: make it again by that command")
+        options = msgspec.convert(found.options, kind)
+    except (FileNotFoundError, NotADirectoryError):
         raise Stop(f"{folder} is not the folder of a run: there is no {MANIFEST} in it") from None
+    except msgspec.ValidationError as error:
+        raise Stop(
+            f"{folder / MANIFEST} was written by another version of stream_seg ({error}): give the inputs and options "
+            "anew, they stand in it"
+        ) from error
     except msgspec.DecodeError as error:
-        raise Stop(f"{folder / MANIFEST} cannot be read: {error}") from error
+        raise Stop(f"{folder / MANIFEST} cannot be read ({error}): give the inputs and options anew") from error
     for one in found.inputs:
-        if not Path(one.path).is_file():
-            raise Stop(f"{one.path}, which {folder} was made from, is not there any more; bring it back")
-        if _input(Path(one.path)) != one:
-            raise Stop(f"{one.path} is another file than the one that {folder} was made from; give it as a new INPUT")
-    return found
+        path = Path(one.path)
+        if not path.is_file():
+            where = "" if path.is_absolute() else f" in {Path.cwd()}"
+            raise Stop(f"{path}, which {folder} was made from, is not there any more{where}: bring it back")
+        if _input(path) != one:
+            raise Stop(f"{path} is another file than the one that {folder} was made from: give it as a new INPUT")
+    return found, options
 
 
-def differing(run: Path, again: Path, *, apart: Collection[str] = ()) -> list[str]:
-    """The files of two runs that are not the same to the byte, those `apart` not looked at."""
-    names = {path.name for folder in (run, again) for path in folder.iterdir()} - set(apart)
-    return sorted(
+class Difference(NamedTuple):
+    """What came out differently: names of files, and what the earlier run was made with that is another one now."""
+
+    files: list[str]
+    versions: list[str]
+
+
+def differing(run: Path, again: Path) -> Difference:
+    """Two runs held against each other, byte for byte; time and memory are not compared."""
+    names = {path.name for folder in (run, again) for path in folder.iterdir()} - {MANIFEST, TIMINGS}
+    files = [
         name
-        for name in names
+        for name in sorted(names)
         if not all((folder / name).is_file() for folder in (run, again))
         or (run / name).read_bytes() != (again / name).read_bytes()
+    ]
+    then, now = (
+        msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest).made_with for folder in (run, again)
+    )
+    return Difference(
+        files, [f"{name} {then.get(name)}, here {now[name]}" for name in now if then.get(name) != now[name]]
     )
 
 

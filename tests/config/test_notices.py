@@ -58,6 +58,34 @@ def test_words_that_no_name_has_room_for_are_told(path: Path) -> None:
     assert line.startswith(f"{path}:4:47: features[1].words.high: 8 words, and a segment's name has 6 at most")
 
 
+MAPPED = """name: shop
+input: {mapping: {customer: who, time: at, event: what, properties: {amount: paid}, traits: {plan: plan}}}
+features:
+- {name: spend, aggregate: sum, field: properties.amount, where: traits.plan == "free", window: 7d, tiles: 7}
+- {name: typo, aggregate: sum, field: properties.amuont, window: 7d, tiles: 7}
+- {name: elsewhere, aggregate: count, where: exists(traits.country) and properties.amount > 2, window: 7d, tiles: 7}
+segments: {k: 3}
+"""
+
+
+def test_a_field_that_the_mapping_does_not_give_is_told(path: Path) -> None:
+    path.write_text(MAPPED + LEVERS)
+    said = "so only Segment calls and CloudEvents can have it"
+    assert [line.removeprefix(f"{path}:") for line in load(path, {}).notices] == [
+        f"5:39: features[1].field: input.mapping gives no properties.amuont, {said}; did you mean `amount`?",
+        f"6:46: features[2].where: input.mapping gives no traits.country, {said}; use one of: plan",
+    ]
+    path.write_text(MAPPED.replace(", traits: {plan: plan}", "") + LEVERS)
+    assert load(path, {}).notices[0].endswith("traits.plan, " + said + "; add traits: {plan: COLUMN} there")
+    path.write_text(
+        MAPPED.replace(
+            "mapping: {customer: who, time: at, event: what, properties: {amount: paid}, traits: {plan: plan}}", ""
+        )
+        + LEVERS
+    )
+    assert load(path, {}).notices == ()
+
+
 def test_config_check_lists_notices_and_exits_with_0(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path.write_text(HEAD + "levers: [{segment: 1, lever: b}]\n")
     assert call(["config", "check", str(path)]) == 0

@@ -14,6 +14,7 @@ from stream_seg.core.kmeans import assign
 from stream_seg.core.model import Float64, InForce, Int64, ModelArrays, ModelVersion, model_arrays
 from stream_seg.core.naming import names_of
 from stream_seg.core.scaling import scaler_of
+from stream_seg.explore.beginning import model_of
 from stream_seg.explore.choose.gap import Gap, gap_of
 from stream_seg.explore.choose.moving import Flips, learner_flips, monthly_moves
 from stream_seg.explore.choose.stability import Stability, between_months, bootstrap
@@ -120,28 +121,6 @@ def measure(
         found[n] = found[n]._replace(flips=flips)
         tell(MOVING, n + 1, len(found))
     return Measures(tuple(found), gap)
-
-
-def model_of(table: CustomerTable, centers: Float64, names: Sequence[str], learner: str, version: str) -> ModelVersion:
-    """Centres in the scale of a table as the version with which a live run begins. `version`: of the feature set."""
-    limits = table.limits
-    n = len(table.names)
-    low, high = (limits.low or (-np.inf,) * n), (limits.high or (np.inf,) * n)
-    return ModelVersion(
-        version=1,
-        tier="all",
-        feature_set_version=version,
-        learner=learner,
-        columns=tuple(table.names),
-        centers=tuple(tuple(center) for center in centers.tolist()),
-        mean=tuple(table.scaler.mean.tolist()),
-        scale=tuple(table.scaler.scale.tolist()),
-        clip_low=tuple(None if np.isinf(v) else v for v in low),
-        clip_high=tuple(None if np.isinf(v) else v for v in high),
-        segments=tuple(names),
-        samples=len(table.customers),
-        trained_at=table.at,
-    ).sealed()
 
 
 def arrays_of(model: ModelVersion, table: CustomerTable, margin: float) -> ModelArrays:

@@ -29,8 +29,10 @@ def choice_page(
     chosen: Ranked,
     findings: Sequence[str],
     replayed: Mapping[str, Any],
+    *,
+    warm: bool,
 ) -> str:
-    """The whole page. `replayed`: what a run with the chosen segments says of the same events."""
+    """The whole page. `replayed`: what a run with the chosen segments says of the same events; `warm`: with a model."""
     intro = [
         paragraph(f"{len(table.customers):,} customers, {len(table.names)} features in the distance."),
         paragraph(f"The question: {question}" if question else "No question was given (`question:` in the file)."),
@@ -42,7 +44,7 @@ def choice_page(
             Section("The choice", "choice", _choice(good, ranking, chosen, findings)),
             Section("Measures", "measures", _measures(measures)),
             Section("Who the segments are", "segments", _segments(table, chosen.measured, replayed)),
-            Section("The way on", "next", _next()),
+            Section("The way on", "next", _next(warm=warm)),
         ],
     )
 
@@ -217,13 +219,17 @@ def _number(values: np.ndarray[Any, Any]) -> str:
     return f"{mean:,.0f}" if abs(mean) >= 1000 else f"{mean:.3g}"
 
 
-def _next() -> list[str]:
+def _next(*, warm: bool) -> list[str]:
+    with_model = (
+        "In this folder: segmentation.yaml and model.json. With them a run begins warm: customers have segments from "
+        "their first event on, and the learner goes on from these centres once the features' windows are full."
+    )
+    without = "In this folder: segmentation.yaml. There are tiers, so a run with it learns each tier's segments itself."
     return [
-        paragraph("In this folder: segmentation.yaml and model.json. With them a run begins warm:"),
+        paragraph(with_model if warm else without),
         "<pre>stream-seg config check segmentation.yaml\nstream-seg run --config segmentation.yaml</pre>",
         paragraph(
-            "Customers have segments from their first event on. The learner goes on from these centres once the "
-            "features' windows are full. labels.ndjson holds what such a run says of the events explored here; "
-            "choose --from this folder makes all of it again, to the bit."
+            "labels.ndjson holds what such a run says of the events explored here; choose --from this folder makes all "
+            "of it again, to the bit."
         ),
     ]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from stream_seg.explore.beginning import FEWEST, MODEL, SEGMENTATION
 from stream_seg.explore.page import Section, paragraph, picture, rows, warning
 from stream_seg.explore.report.drawing import WHOLE, canvas, heatmap
 from stream_seg.explore.report.subject import Chapter, Subject, apartness
@@ -38,6 +39,8 @@ def overview(subject: Subject) -> Chapter:
             f"{subject.k} is a good number is what `stream-seg choose` answers."
         )
     ]
+    if segments.k >= FEWEST:
+        parts.append(paragraph(_way_on(subject)))
     if subject.n < FEW:
         parts.append(warning(f"With {subject.n} customers shares and shapes are mostly chance."))
     if segments.k < subject.k:
@@ -59,6 +62,15 @@ def overview(subject: Subject) -> Chapter:
     if segments.k > 1:
         parts.append(_picture(subject))
     return Chapter(Section("Segments at a glance", "segments", parts), figures)
+
+
+def _way_on(subject: Subject) -> str:
+    if subject.definition.tiers:
+        return f"{SEGMENTATION} beside this page asks for as many; a model cannot be given to a tier."
+    return (
+        f"{SEGMENTATION} and {MODEL} beside this page hold them: `stream-seg run --config {SEGMENTATION}` begins with "
+        "these segments, from the first event on."
+    )
 
 
 def _meaning(apart: float) -> str:

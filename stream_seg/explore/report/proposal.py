@@ -16,7 +16,7 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from stream_seg.explore.report.subject import Change
 
 WIDTH = 116
-HEAD = "# Proposed by stream-seg explore; read the report before you take it over.\n"
+HEAD = "# Proposed by stream-seg explore. Read the report, then give this file to `stream-seg choose --config`.\n"
 
 
 class _Edit(NamedTuple):
@@ -35,9 +35,10 @@ def proposed(given: str, changes: Sequence[Change]) -> str | None:
     """The text of the new configuration; None where nothing changes."""
     if not changes:
         return None
-    features = next(value for key, value in YAML().compose(given).value if key.value == "features")
+    document = YAML().compose(given)
+    features = _value(document, "features")
     by_name = {_value(one, "name").value: one for one in features.value}
-    edits = list[_Edit]()
+    edits = _without_model(given, _value(document, "segments"))
     for change in changes:
         node = by_name.get(change.name)
         if node is None:
@@ -48,6 +49,15 @@ def proposed(given: str, changes: Sequence[Change]) -> str | None:
     for edit in sorted(edits, key=lambda one: (one.start, one.end), reverse=True):
         text = text[: edit.start] + edit.text + text[edit.end :]
     return HEAD + text
+
+
+def _without_model(given: str, segments: Node | None) -> list[_Edit]:
+    """A model was learned on the features as they were."""
+    if not isinstance(segments, MappingNode):
+        return []
+    if [key.value for key, _ in segments.value] == ["initial_model"]:
+        return [_Edit(segments.start_mark.index, _end(segments), "{}")]
+    return _removed(given, segments, "initial_model")
 
 
 def _value(node: MappingNode, name: str) -> Any:

@@ -98,8 +98,7 @@ class Subject:
     def segments(self) -> Segments:
         """Segments of the table as it is configured."""
         labels, centers = segmented(self.table.z, self.table.within, self.k, self.seed)
-        levers = [lever for lever in self.definition.levers if lever.segment < len(centers)]
-        return Segments(labels, centers, names_of(centers.tolist(), self.table.columns, levers))
+        return Segments(labels, centers, names_of(centers.tolist(), self.table.columns, ()))  # levers are of others
 
     def unit(self, column: Column) -> Unit:
         """What a column counts."""

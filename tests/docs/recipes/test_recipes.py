@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from statistics import fmean, pstdev
 
 import numpy as np
@@ -14,6 +15,7 @@ from tests.docs.recipes import of_clicks, of_households, of_orders
 from tests.docs.recipes.case import Between, Case
 from tests.docs.recipes.example import segments, shown
 from tests.docs.recipes.page import FOLDER, RECIPES, recipe
+from tests.docs.recipes.rows import matching
 
 CASES: dict[str, Case] = {**of_orders.CASES, **of_households.CASES, **of_clicks.CASES}
 SECTIONS = ["What your events need", "Features", "What the numbers mean", "Traps", "On real data"]
@@ -86,3 +88,17 @@ def test_the_projections_on_the_page_are_those_that_are_fitted_on_its_data() -> 
     values = page.features.of("affinity_1").values()
     bought = [value for value, count in zip(values, counts.sum(axis=1), strict=True) if count]
     assert (fmean(bought), pstdev(bought)) == pytest.approx((0.0, 1.0), abs=1e-3)
+
+
+def test_households_of_one_store_share_one_of_the_buckets_on_the_page() -> None:
+    page = recipe("location")
+    columns = [column.name for column in page.features.columns if column.feature.name == "store"]
+    assert len(columns) == 16 + 1  # and one for unknown
+    found = np.stack([list(page.features.of(name).values()) for name in columns], axis=1)
+    assert (found.sum(axis=1) == 1).all()
+    buckets = defaultdict[str, set[int]](set)
+    for customer, bucket in zip(page.data.customers, found.argmax(axis=1).tolist(), strict=True):
+        stores = [row.properties["store"] for row in matching(page.data.of[customer], "Product Purchased")]
+        buckets[stores[-1] if stores else "unknown"].add(bucket)
+    assert [store for store, those in buckets.items() if len(those) > 1] == []
+    assert len(set.union(*buckets.values())) >= 16

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -68,21 +69,24 @@ def test_the_folder_holds_everything_and_nothing_half(run: tuple[Path, dict[str,
 
 def test_the_same_run_again_is_the_same_to_the_bit(run: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     out, _ = run
-    run_again(out, tmp_path / "again", quiet)
+    code, said = invoke("choose", "--from", str(out), "--out", str(tmp_path / "again"))
+    assert code == 0
+    assert f"the same as {out}, byte for byte" in said
+    assert [path.name for path in sorted(out.iterdir())] == [
+        path.name for path in sorted((tmp_path / "again").iterdir())
+    ]
     for path in out.iterdir():
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
 
 
-def test_a_run_made_again_says_which_file_came_out_differently(
-    run: tuple[Path, dict[str, Any]], tmp_path: Path
-) -> None:
+def test_a_run_that_comes_out_differently_ends_with_three(run: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     shutil.copytree(run[0], tmp_path / "run")
-    for changed, said in (("", "the same as that run, byte for byte"), ("{}", "not the same as that run: labels")):
-        if changed:
-            (tmp_path / "run/labels.ndjson").write_text(changed)
-        code, told = invoke("choose", "--from", str(tmp_path / "run"), "--out", str(tmp_path / "again"))
-        assert said in told
-        assert code == (3 if changed or run[1]["findings"] else 0)
+    (tmp_path / "run/labels.ndjson").write_text("somebody else")
+    code, said = invoke("choose", "--from", str(tmp_path / "run"), "--out", str(tmp_path / "again"))
+    assert code == 3
+    assert f"not the same as {tmp_path / 'run'}: labels.ndjson" in said
+    assert invoke("choose", "--from", str(tmp_path / "run"), "--out", str(tmp_path / "run"))[0] == 2
+    assert invoke("choose", "--from", str(tmp_path / "run"), "--k", "3", "--out", str(tmp_path / "three"))[0] == 2
 
 
 def test_the_written_file_begins_a_run_with_the_chosen_segments(run: tuple[Path, dict[str, Any]]) -> None:
@@ -267,3 +271,34 @@ def test_wrong_usage_is_told(shop: tuple[Path, str], tmp_path: Path) -> None:
     assert (code, "no such file" in said) == (2, True)
     with pytest.raises(Stop, match="is not the folder of a run"):
         run_again(tmp_path, tmp_path / "out", quiet)
+
+
+def test_with_tiers_the_run_learns_itself(shop: tuple[Path, str], tmp_path: Path) -> None:
+    config, events = shop
+    tiered = tmp_path / "tiered.yaml"
+    tiered.write_text(config.read_text() + 'tiers: [{name: plus, where: traits.plan == "plus"}]\n')
+    found = run_choose(load(tiered, {}), [events], tmp_path / "out", Choice(None, None, None, 3), quiet)
+    assert any("a run with the written file begins without one" in one for one in found["findings"])
+    assert not (tmp_path / "out/model.json").exists()
+    written = load(tmp_path / "out/segmentation.yaml", {})
+    assert (written.initial, written.definition.learning.k) == (None, found["chosen"])
+
+
+def test_what_was_chosen_may_be_chosen_from_anew(run: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    out, _ = run
+    (made,) = orjson.loads((out / "run.json").read_bytes())["inputs"]
+    chosen, events = tmp_path / "segmentation.yaml", made["path"]
+    chosen.write_text((out / "segmentation.yaml").read_text())  # without the model.json that it names
+    code, said = invoke("choose", events, "-c", str(chosen), "--k", "4", "--most", "4", "--out", str(tmp_path / "four"))
+    assert code in {0, 3}, said
+    run_again(tmp_path / "four", tmp_path / "again", quiet)
+    assert (tmp_path / "again/model.json").read_bytes() == (tmp_path / "four/model.json").read_bytes()
+
+
+def test_what_the_environment_decides_could_not_be_made_again(
+    shop: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, events = shop
+    monkeypatch.setenv("STREAM_SEG_SEGMENTS__SEED", "99")
+    with pytest.raises(ConfigError, match="STREAM_SEG_SEGMENTS__SEED"):
+        run_choose(load(config, os.environ), [events], tmp_path / "out", CHOICE, quiet)

@@ -21,7 +21,10 @@ def figures(made: Path) -> dict[str, Any]:
 def test_the_same_run_again_is_the_same_to_the_byte(made: Path, tmp_path: Path) -> None:
     assert call(["explore", "--from", str(made), "--out", str(tmp_path / "again")]) == 0
     files = sorted(one.name for one in made.iterdir())
-    assert {"report.html", "report.json", "table.parquet", "config.yaml", "run.json", "segmentation.yaml"} == set(files)
+    assert set(files) == {
+        "report.html", "report.json", "table.parquet", "config.yaml", "run.json", "segmentation.yaml", "model.json",
+        "proposed.yaml",
+    }  # fmt: skip
     assert sorted(one.name for one in (tmp_path / "again").iterdir()) == files
     for name in files:
         assert (made / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
@@ -38,13 +41,13 @@ def test_an_input_that_changed_is_refused(made: Path, tmp_path: Path, capsys: py
 
 def test_what_is_proposed_loads_and_says_why(made: Path, figures: dict[str, Any]) -> None:
     assert [(one["kept"], one["other"]) for one in figures["redundancy"]["pairs"]] == [("orders", "spend")]
-    proposal = load(made / "segmentation.yaml", {}).definition.features
+    proposal = load(made / "proposed.yaml", {}).definition.features
     assert {one.name: one.role for one in proposal}["spend"] == "outcome"
     assert proposal[-1].of == ("spend", "orders")
-    text = (made / "segmentation.yaml").read_text()
+    text = (made / "proposed.yaml").read_text()
     assert "# spend: it says the same as orders" in text
     assert "# how often" in text  # what a person wrote is kept
-    assert call(["config", "check", str(made / "segmentation.yaml")]) == 0
+    assert call(["config", "check", str(made / "proposed.yaml")]) == 0
 
 
 def test_no_figure_is_a_number_that_json_cannot_say(made: Path) -> None:
