@@ -65,7 +65,7 @@ def _choose(config: Config, given: str, made: Manifest, out: Path, tell: Tell) -
         definition = config.definition
         measures = measure(
             found.table, found.days, _full(found, config), ks, definition.learning, config.good.must_separate,
-            margin=definition.margin, version=feature_set_version(definition), tell=tell,
+            every=definition.learn_every, margin=definition.margin, version=feature_set_version(definition), tell=tell,
         )  # fmt: skip
         ranking = rank(measures, config.good)
         chosen = next((one for one in ranking if one.measured.k == choice.k), ranking[0])
