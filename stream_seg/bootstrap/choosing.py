@@ -51,7 +51,7 @@ def run_choose(config: Config, inputs: Sequence[str], out: Path, choice: Choice,
         definition = config.definition
         measures = measure(
             found.table, found.days, _full(found, config), ks, definition.learning, config.good.must_separate,
-            margin=definition.margin, version=feature_set_version(definition), tell=tell,
+            every=definition.learn_every, margin=definition.margin, version=feature_set_version(definition), tell=tell,
         )  # fmt: skip
         ranking = rank(measures, config.good)
         chosen = next((one for one in ranking if one.measured.k == choice.k), ranking[0])

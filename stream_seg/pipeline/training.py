@@ -8,7 +8,7 @@ import numpy as np
 
 from stream_seg.core.clustering import Clusterer, learner
 from stream_seg.core.decision import nearest_segments
-from stream_seg.core.definition import DAY
+from stream_seg.core.definition import DAY, Learning
 from stream_seg.core.engine import Engine
 from stream_seg.core.keyed import Fitted, inertia
 from stream_seg.core.measures import transform
@@ -69,7 +69,7 @@ class Training:
     def _begin(self, day: int) -> str | None:
         """The first segments, once enough different customers are known and new features have filled."""
         state, latest = self.state, self.table.latest(day)
-        if len(latest) < max(min(self.rules.warm_start, self.rules.table), self.rules.k) or day < state.ready:
+        if not begins(self.rules, len(latest)) or day < state.ready:
             return None
         if state.given:
             self._go_on_from_given(day)
@@ -110,16 +110,11 @@ class Training:
         x = limits.clip(known)
         learning.learn(limits.clip(worked.news), x)
         self.operation = worked
-        if refit or self._refit_due(day):
+        if refit or refit_due(self.rules, self.state.began, self.state.refitted, day):
             self.retrain(day)
             self.operation = worked._replace(asks=("learn", "refit"), after=self._limits())
             x = self._limits().clip(known)
         return self._worth(day, x, proposed or self.engine.activation.model)
-
-    def _refit_due(self, day: int) -> bool:
-        """Whether the last refit is too long ago: by the rules, or sooner, by a quarter of the learner's age."""
-        state, often = self.state, self.rules.retrain_every
-        return often > 0 and day - state.refitted >= min(often, max(DAY, (day - state.began) // YOUNG))
 
     def retrain(self, day: int) -> None:
         """A refit, from the newest vector of every customer up to `day`."""
@@ -133,15 +128,10 @@ class Training:
     def _worth(self, day: int, x: Float64, published: ModelVersion | None) -> str | None:
         """Why what was learned should follow what was published last, if it should; x: the newest vectors."""
         assert self.learner is not None
-        rules = self.rules
         if published is None or not self.comparable(published):
             return "learned on the features that are in force now"
-        gained = worth_publishing(fitted_of(published), self.learner.fitted(), x, rules.publish_gain)
-        if gained is not None:
-            return f"the version in force had {gained:.1%} more inertia" if gained < np.inf else "all is explained"
-        if rules.publish_every and day - self.state.published >= rules.publish_every:
-            return "the version in force was old enough"
-        return None
+        age = day - self.state.published
+        return worth_publishing(fitted_of(published), self.learner.fitted(), x, self.rules, age)
 
     def comparable(self, published: ModelVersion) -> bool:
         """Whether a published version is about the vectors that are learned from now."""
@@ -216,10 +206,34 @@ def fitted_of(model: ModelVersion) -> Fitted:
     return Fitted(scaler, np.array([center for center in model.centers if center]))
 
 
-def worth_publishing(published: Fitted, learned: Fitted, x: Float64, gain: float) -> float | None:
+def begins(rules: Learning, customers: int) -> bool:
+    """Whether so many customers are enough for the first segments."""
+    return customers >= max(min(rules.warm_start, rules.table), rules.k)
+
+
+def refit_due(rules: Learning, began: int, refitted: int, day: int) -> bool:
+    """Whether the last refit is too long ago: by the rules, or sooner, by a quarter of the learner's age."""
+    often = rules.retrain_every
+    return often > 0 and day - refitted >= min(often, max(DAY, (day - began) // YOUNG))
+
+
+def worth_publishing(published: Fitted, learned: Fitted, x: Float64, rules: Learning, age: int) -> str | None:
+    """Why what was learned should follow the published segments, which are `age` ms old, if it should.
+
+    x: the newest vectors (customers, columns).
+    """
+    gained = _gained(published, learned, x, rules.publish_gain)
+    if gained is not None:
+        return f"the version in force had {gained:.1%} more inertia" if gained < np.inf else "all is explained"
+    if rules.publish_every and age >= rules.publish_every:
+        return "the version in force was old enough"
+    return None
+
+
+def _gained(published: Fitted, learned: Fitted, x: Float64, gain: float) -> float | None:
     """By how much more the inertia of the published segments is than that of the learned ones, where that is enough.
 
-    x: the newest vectors (customers, columns); None: it is less than `gain` and what chance explains.
+    None: it is less than `gain` and what chance explains.
     """
     now, would = inertia(published, x, learned.scaler), inertia(learned, x, learned.scaler)
     # Centres fitted to one draw of n customers have 1 + 2k/n times the inertia on another, give or take: no gain.

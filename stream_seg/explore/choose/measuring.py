@@ -74,11 +74,15 @@ def measure(
     learning: Learning,
     must_separate: Sequence[str],
     *,
+    every: int,
     margin: float,
     version: str,
     tell: Tell,
 ) -> Measures:
-    """Measures every k of `ks` (in order, from 2 on). Raises nothing that a table with enough customers can bring."""
+    """Measures every k of `ks` (in order, from 2 on). `every`: ms between the days on which a live learner learns.
+
+    Raises nothing that a table with enough customers can bring.
+    """
     z, near, seed = table.z, table.near, learning.seed
     fits = []
     for n, k in enumerate(ks, 1):
@@ -115,8 +119,11 @@ def measure(
                 flips=None,
             )
         )
-    seen = [table.limits.clip(table.space.seen(day.raw)) for day in days]
-    lived = on_all_cores(lambda one: learner_flips(days, seen, msgspec.structs.replace(learning, k=one.k)), found)
+    known = [day.of_smallest(learning.table) for day in days]
+    seen = [table.space.seen(day.raw) for day in known]
+    lived = on_all_cores(
+        lambda one: learner_flips(known, seen, table.columns, msgspec.structs.replace(learning, k=one.k), every), found
+    )
     for n, flips in enumerate(lived):
         found[n] = found[n]._replace(flips=flips)
         tell(MOVING, n + 1, len(found))

@@ -8,14 +8,17 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from stream_seg.core.clustering import learner
-from stream_seg.core.definition import DAY, Learning
+from stream_seg.core.clustering import Clusterer, learner
+from stream_seg.core.definition import Learning
 from stream_seg.core.evaluation import settled
 from stream_seg.core.keyed import Fitted
 from stream_seg.core.kmeans import assign
+from stream_seg.core.lineage import lineage
 from stream_seg.core.model import Float64, Int64, ModelArrays
+from stream_seg.core.operation import UNLIMITED, Limits, limits_of
+from stream_seg.core.plan import Column
 from stream_seg.pipeline.daily import Day, Space
-from stream_seg.pipeline.training import worth_publishing
+from stream_seg.pipeline.training import begins, refit_due, worth_publishing
 
 T = TypeVar("T", bound=np.generic)
 MONTH = 30
@@ -66,38 +69,97 @@ class Flips(NamedTuple):
     versions: int
 
 
-def learner_flips(days: Sequence[Day], x: Sequence[Float64], rules: Learning) -> Flips | None:
-    """The live learner over these days, by its own rules of refits and of publishing; every version is approved.
+class _Version(NamedTuple):
+    """Segments in force: the clips under which they were learned, the number of each row, and since when (ms)."""
 
-    x: of each day, (customers, columns) as a learner gets them. None: there are too few on the first day.
+    fitted: Fitted
+    limits: Limits
+    numbers: Int64
+    since: int
+
+    def nearest(self, x: Float64) -> Int64:
+        """The number of the segment that each row is nearest to."""
+        return self.numbers[assign(self.fitted.scaler.transform(self.limits.clip(x)), self.fitted.centers)[0]]
+
+
+def learner_flips(
+    days: Sequence[Day], x: Sequence[Float64], columns: Sequence[Column], rules: Learning, every: int
+) -> Flips | None:
+    """The live learner over these days by LEARN's own rules, from nothing; every version comes into force.
+
+    It differs from LEARN in what a test beside it says (tests/explore/choose/test_moving.py): nobody is sampled at an
+    hour of their own, and drift asks for no refit.
+
+    x        of each day, (customers, columns) before the clips
+    every    ms between the boundaries at which LEARN learns (`time.learn_every`)
+
+    None: there were never enough customers to begin with.
     """
-    if not days or len(np.unique(x[0], axis=0)) <= rules.k:
-        return None
-    learning = learner(x[0].shape[1], rules)
-    learning.begin(x[0])
-    published, refitted, versions = learning.fitted(), 0, 1
+    live = _Live(columns, rules)
     counts: list[tuple[int, int]] = []
-    for n, (day, table) in enumerate(zip(days[1:], x[1:], strict=True), 1):
-        active = table[day.active]
-        learning.learn(active, table)
-        if rules.retrain_every and (n - refitted) * DAY >= rules.retrain_every:
-            learning.refit(table)
-            refitted = n
-        fitted = learning.fitted()
-        if worth_publishing(published, fitted, table, rules.publish_gain) is not None:
-            counts.append((_changed(published, fitted, active), len(active)))
-            published, versions = fitted, versions + 1
-        else:
-            counts.append((0, len(active)))
+    passed = (days[0].through - 1) // every if days else 0
+    for day, table in zip(days, x, strict=True):
+        before, active = live.version, table[day.active]
+        if day.through // every > passed:
+            passed = day.through // every
+            live.boundary(day.through, table, table[np.argsort(day.hashes.astype(np.uint64))])
+        if before is not None and live.version is not None:
+            changed = (
+                0 if before is live.version else int((before.nearest(active) != live.version.nearest(active)).sum())
+            )
+            counts.append((changed, len(active)))
+    if live.version is None:
+        return None
     weeks = tuple(_rate(counts[at : at + WEEK]) for at in range(0, len(counts), WEEK))
-    return Flips(_rate(counts), weeks, versions)
+    return Flips(_rate(counts), weeks, live.versions)
 
 
-def _changed(before: Fitted, after: Fitted, x: Float64) -> int:
-    """How many of x are nearest to another centre; a learner's refit keeps its centres in order."""
-    old, _ = assign(before.scaler.transform(x), before.centers)
-    new, _ = assign(after.scaler.transform(x), after.centers)
-    return int(np.count_nonzero(old != new))
+class _Live:
+    """`stream_seg.pipeline.training.Training` over arrays: without samples, drift and people."""
+
+    def __init__(self, columns: Sequence[Column], rules: Learning) -> None:
+        self.columns, self.rules = columns, rules
+        self.learner: Clusterer | None = None
+        self.version: _Version | None = None
+        self.versions = self.free = self.began = self.refitted = 0
+        self.limits = UNLIMITED
+
+    def boundary(self, day: int, news: Float64, table: Float64) -> None:
+        """Learns from everybody's newest vector, and puts in force what is worth it.
+
+        Twice the same: as they are learned, and in the order of LEARN's table.
+        """
+        rules = self.rules
+        if self.learner is None:
+            if not begins(rules, len(table)):
+                return
+            limits = limits_of(self.columns, table)
+            if len(np.unique(limits.clip(table), axis=0)) < rules.k:
+                return
+            self.limits, self.learner = limits, learner(table.shape[1], rules)
+            self.learner.begin(limits.clip(table))
+            self.began = self.refitted = day
+        elif len(table):
+            self.learner.learn(self.limits.clip(news), self.limits.clip(table))
+            if refit_due(rules, self.began, self.refitted, day):
+                self.limits, self.refitted = limits_of(self.columns, table), day
+                self.learner.refit(self.limits.clip(table))
+        else:
+            return
+        fitted, known, now = self.learner.fitted(), self.limits.clip(table), self.version
+        if now is None or worth_publishing(now.fitted, fitted, known, rules, day - now.since):
+            self.version = self._numbered(fitted, table, day)
+            self.versions += 1
+
+    def _numbered(self, fitted: Fitted, table: Float64, day: int) -> _Version:
+        """The learned segments as a version, those that go on under their numbers."""
+        new = _Version(fitted, self.limits, np.arange(len(fitted.centers)), day)
+        rows = new.nearest(table)
+        now = self.version
+        old, alive = (now.nearest(table), tuple(now.numbers.tolist())) if now else (np.full(len(table), -1), ())
+        numbers = lineage(old, rows, tuple(sorted(alive)), len(fitted.centers), self.free).numbers
+        self.free = max(self.free, *(number + 1 for number in numbers))
+        return new._replace(numbers=np.array(numbers, np.int64))
 
 
 def _rate(counts: Sequence[tuple[int, int]]) -> float:

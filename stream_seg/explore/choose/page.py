@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 from stream_seg.config.good import Good
 from stream_seg.core.views import TIMES
+from stream_seg.explore.choose.gap import Gap
 from stream_seg.explore.choose.measuring import Measured, Measures
-from stream_seg.explore.choose.ranking import Ranked, elbow
+from stream_seg.explore.choose.ranking import Ranked, elbow, percent
 from stream_seg.explore.page import COLOURS, MARKERS, Section, page, paragraph, picture, rows, side_by_side, warning
 from stream_seg.explore.table import CustomerTable
 
@@ -41,48 +42,59 @@ def choice_page(
         f"How many segments: {name}",
         intro,
         [
-            Section("The choice", "choice", _choice(good, ranking, chosen, findings)),
-            Section("Measures", "measures", _measures(measures)),
+            Section("The choice", "choice", _choice(good, measures, ranking, chosen, findings)),
+            Section("Measures", "measures", _measures(measures, chosen.measured.k)),
             Section("Who the segments are", "segments", _segments(table, chosen.measured, replayed)),
             Section("The way on", "next", _next(warm=warm)),
         ],
     )
 
 
-def _choice(good: Good, ranking: Sequence[Ranked], chosen: Ranked, findings: Sequence[str]) -> list[str]:
+def _choice(
+    good: Good, measures: Measures, ranking: Sequence[Ranked], chosen: Ranked, findings: Sequence[str]
+) -> list[str]:
     fewest, most = good.segments
     wanted = [
         f"{fewest} to {most} segments can be served",
-        f"the smallest segment holds at least {good.min_share:.0%} of the customers",
-        f"other draws of the customers agree by at least {good.min_stability:.2f}",
+        f"the smallest segment holds at least {percent(good.min_share)} of the customers",
+        f"other draws of the customers agree by at least {good.min_stability:g}",
     ]
     if good.max_monthly_moves < 1.0:
-        wanted.append(f"at most {good.max_monthly_moves:.0%} of the customers move in a month")
+        wanted.append(f"at most {percent(good.max_monthly_moves)} of the customers move in a month")
     wanted += [f"the segments differ in {name}" for name in good.must_separate]
     head = [
         "segments", "misses", "mean place", "smallest", "silhouette", "gap", "draws", "months", "names", "moves",
+        "flips",
     ]  # fmt: skip
-    body = [_row(one, one is chosen) for one in ranking]
+    body = [_row(one, one is chosen, measures.gap) for one in ranking]
     return [
         paragraph(f"Good means: {'; '.join(wanted)}."),
         *(warning(text) for text in findings),
         paragraph(f"Chosen: {chosen.measured.k} segments. {chosen.because}"),
         rows(head, body, right=range(1, len(head))),
+        paragraph(
+            "Mean place: among all numbers of segments, 1 is the best. Gap: the gap statistic with its standard error. "
+            "Draws and months: agreement (adjusted Rand index) with other draws of the customers, and from month to "
+            "month (median). Names: told apart in words. Moves: customers who move in 30 days. Flips: of 1,000 active "
+            "customers a day, those whose label a live learner would have changed by itself; they do not rank."
+        ),
         *(paragraph(one.because) for one in ranking if one is not chosen),
     ]
 
 
-def _row(one: Ranked, chosen: bool) -> list[str]:  # noqa: FBT001 — a mark beside the number
+def _row(one: Ranked, chosen: bool, gap: Gap) -> list[str]:  # noqa: FBT001 — a mark beside the number
     m = one.measured
     months = f"{np.median(m.months):.2f}" if m.months else "–"
     return [
         f"{m.k}{' ←' if chosen else ''}", str(len(one.misses)), f"{one.mean_place:.1f}", f"{min(m.shares):.1%}",
-        f"{m.silhouette:.2f}", f"{one.places.get('gap', 0):.0f}.", f"{m.stability.agreement:.2f}", months,
-        f"{m.distinct} of {m.k}", "–" if m.moves is None else f"{m.moves:.0%}",
+        f"{m.silhouette:.2f}", f"{gap.gaps[m.k - 1]:.2f} ± {gap.errors[m.k - 1]:.2f}",
+        f"{m.stability.agreement:.2f}", months, f"{m.distinct} of {m.k}",
+        "–" if m.moves is None else f"{m.moves:.0%}",
+        "–" if m.flips is None else f"{m.flips.rate:.1f}",
     ]  # fmt: skip
 
 
-def _measures(measures: Measures) -> list[str]:
+def _measures(measures: Measures, chosen: int) -> list[str]:
     each = measures.each
     ks = [one.k for one in each]
     bend = elbow(ks, [one.inertia for one in each])
@@ -106,16 +118,22 @@ def _measures(measures: Measures) -> list[str]:
                 "More segments have more borders: the share of customers who cross one within 30 days.",
             )
         )
-    flips = [one for one in each if one.flips is not None]
+    flips = {one.k: one.flips.weeks for one in each if one.flips is not None}
     if flips:
         pictures.append(
             picture(
-                _flips(flips),
-                "Labels of active customers that the live learner changes though they did nothing, week by week of the "
-                "last 120 days.",
+                _flips({k: flips[k] for k in sorted({ks[0], chosen, ks[-1]}) if k in flips}),
+                "Labels of active customers that a live learner changes though they did nothing, week by week: had it "
+                "begun 120 days before the end, with the rules of the configuration and at most 5,000 customers.",
             )
         )
-    return [side_by_side(pictures)]
+    said = [side_by_side(pictures)]
+    if not flips:
+        said.append(paragraph(
+            "What a live learner would do to labels is not shown: in the last 120 days there were never enough "
+            "different customers at once for it to begin (`segments.warm_start`)."
+        ))  # fmt: skip
+    return said
 
 
 def _best(each: Sequence[Measured], field: str) -> int:
@@ -163,13 +181,11 @@ def _stable(ks: Sequence[int], each: Sequence[Measured]) -> Figure:
     return figure
 
 
-def _flips(each: Sequence[Measured]) -> Figure:
+def _flips(weekly: Mapping[int, Sequence[float]]) -> Figure:
+    """weekly: number of segments -> flips of each week."""
     figure, axes = _axes("week", "flips per 1,000 a day")
-    shown = [each[i] for i in sorted({0, len(each) // 2, len(each) - 1})]
-    for i, one in enumerate(shown):
-        assert one.flips is not None  # as asked by whoever draws it
-        weeks = range(1, len(one.flips.weeks) + 1)
-        axes.plot(weeks, one.flips.weeks, color=COLOURS[i], marker=MARKERS[i], label=f"{one.k} segments")
+    for i, (k, weeks) in enumerate(weekly.items()):
+        axes.plot(range(1, len(weeks) + 1), weeks, color=COLOURS[i], marker=MARKERS[i], label=f"{k} segments")
     axes.legend(
         frameon=False, loc="lower left", bbox_to_anchor=(-0.1, 1.0), ncols=3, handletextpad=0.3, columnspacing=1.0
     )

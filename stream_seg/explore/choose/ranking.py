@@ -42,17 +42,41 @@ def misses_of(one: Measured, good: Good) -> tuple[str, ...]:
         found.append(f"there are more of them than the {most} that can be served")
     least = min(one.shares)
     if least < good.min_share:
-        found.append(f"the smallest segment holds {least:.2%} of the customers, less than {good.min_share:.0%}")
+        held = told(100 * least, 100 * good.min_share, 2)
+        found.append(f"the smallest segment holds {held}% of the customers, less than {percent(good.min_share)}")
     if one.moves is not None and one.moves > good.max_monthly_moves:
-        found.append(f"{one.moves:.0%} of the customers move in a month, more than {good.max_monthly_moves:.0%}")
+        held = told(100 * one.moves, 100 * good.max_monthly_moves, 0)
+        found.append(f"{held}% of the customers move in a month, more than {percent(good.max_monthly_moves)}")
     if one.stability.agreement < good.min_stability:
         found.append(
-            f"other draws of the customers agree by {one.stability.agreement:.2f}, less than {good.min_stability:.2f}"
+            f"other draws of the customers agree by {told(one.stability.agreement, good.min_stability, 2)}, less than "
+            f"{good.min_stability:g}"
         )
     for name, share in one.separation.items():
         if share < SEPARATES:
-            found.append(f"it does not separate {name}: {share:.1%} of its variance, less than {SEPARATES:.0%}")
+            held = told(100 * share, 100 * SEPARATES, 1)
+            found.append(f"it does not separate {name}: {held}% of its variance, less than {percent(SEPARATES)}")
     return tuple(found)
+
+
+def told(value: float, limit: float, digits: int) -> str:
+    """A value that misses a limit, with as many digits, at least so many, as tell the two apart.
+
+    >>> told(1.5, 3.0, 2), told(2.9972, 3.0, 2)
+    ('1.50', '2.997')
+    """
+    while digits < 8 and round(value, digits) == round(limit, digits):
+        digits += 1
+    return f"{value:.{digits}f}"
+
+
+def percent(share: float) -> str:
+    """A limit as a person wrote it.
+
+    >>> percent(0.07), percent(0.025)
+    ('7%', '2.5%')
+    """
+    return f"{100 * share:.6g}%"
 
 
 def rank(measures: Measures, good: Good) -> list[Ranked]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stream_seg.core.evaluation import adjusted_rand
+from stream_seg.core.evaluation import STARTS, adjusted_rand
 from stream_seg.core.kmeans import assign, fit
 from stream_seg.core.model import Float64, Int64
 from stream_seg.explore.threads import on_all_cores
@@ -61,11 +61,13 @@ def between_months(months: Sequence[tuple[Float64, Float64]], k: int, seed: int)
 
     months: (customers of the month, columns) of each, twice: in the scale of the month before, and in their own.
     """
-    found = []
-    for (_, own), (seen, next_own) in pairwise(months):
-        if min(len(own), len(next_own)) <= k:
-            continue
-        before, _ = assign(seen, fit(own, k, seed, restarts=RESTARTS)[0])
-        now, _ = assign(next_own, fit(next_own, k, seed, restarts=RESTARTS)[0])
-        found.append(adjusted_rand(before, now))
-    return tuple(found)
+
+    def taught(month: tuple[Float64, Float64]) -> Float64 | None:
+        # As many starts as for the segments themselves: two bad fits of good months would disagree.
+        return fit(month[1], k, seed, restarts=STARTS)[0] if len(month[1]) > k else None
+
+    return tuple(
+        adjusted_rand(assign(seen, before)[0], assign(own, now)[0])
+        for (before, now), (seen, own) in zip(pairwise(on_all_cores(taught, months)), months[1:], strict=True)
+        if before is not None and now is not None
+    )

@@ -14,6 +14,7 @@ import numpy as np
 from stream_seg.explore.compare.agreement import SAME
 from stream_seg.explore.compare.comparison import Comparison, Judged
 from stream_seg.explore.compare.niche import SHOWN, Niche
+from stream_seg.explore.compare.validity import DBCV_OF
 
 Plan: TypeAlias = Literal["reusable", "niche"]
 SHAKY = 0.6  # adjusted Rand under which groups are not found again
@@ -57,7 +58,7 @@ _PLANS = {"reusable": "definitions that are used again", "niche": "niche groups 
 def _structure(found: Comparison) -> str:
     s = found.structure
     figures = (
-        f"silhouette of k-means {s.round_:.2f} against {s.no_groups[0]:.2f}, "
+        f"of {DBCV_OF:,} customers at most: silhouette of k-means {s.round_:.2f} against {s.no_groups[0]:.2f}, "
         f"DBCV of HDBSCAN {s.dense:.2f} against {s.no_groups[1]:.2f}"
     )
     beside = "customers drawn without any groups"
@@ -157,7 +158,7 @@ def _niche(found: Comparison) -> tuple[str, list[str]]:
             f"{found.k}: as lists they can be used at once, as segments where the report gives a k that shows them."
         )
     if alone := sum(1 for one in found.niches if len(one.found_by) == 1):
-        said.append(f"{_count(alone, 'small group')} more that one method alone finds: a question, not a finding.")
+        said.append(f"One method alone finds {_count(alone, 'small group')}: a question, not a finding.")
     if not best.serving.served:
         said.append(f"As centres {best.name} is refused: {best.serving.reason}.")
     return best.name, said

@@ -81,7 +81,7 @@ def test_who_misses_what_was_called_good_comes_behind_whoever_does_not() -> None
         "there are more of them than the 3 that can be served",
         "the smallest segment holds 25.00% of the customers, less than 30%",
         "50% of the customers move in a month, more than 20%",
-        "other draws of the customers agree by 0.50, less than 0.70",
+        "other draws of the customers agree by 0.50, less than 0.7",
     )
     assert "they hold everything that was called good" in order[0].because
 
@@ -108,3 +108,13 @@ def test_the_elbow_is_where_more_gain_little() -> None:
     assert elbow([2, 3, 4, 5, 6], [100.0, 50.0, 20.0, 18.0, 17.0]) == 4
     assert elbow([2], [5.0]) == 2
     assert elbow([2, 3, 4], [0.0, 0.0, 0.0]) == 2
+
+
+def test_a_limit_and_what_misses_it_never_read_the_same() -> None:
+    good = Good((2, 64), 0.025, 0.7, 0.7, ())
+    near = one_of(2, shares=(0.02496, 0.97504), moves=0.7004, stability=Stability(0.69997, (0.9, 0.9)))
+    assert rank(measures(near, one_of(3)), good)[1].misses == (
+        "the smallest segment holds 2.496% of the customers, less than 2.5%",
+        "70.04% of the customers move in a month, more than 70%",
+        "other draws of the customers agree by 0.69997, less than 0.7",
+    )
