@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
-from multiprocessing import get_context
+from threading import Event
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +21,8 @@ MAPPED = 3_000  # customers at most: a map of more takes minutes and is one blot
 LEAST = 3 * 5 + 2  # customers below which there is no map: a perplexity of 5 looks at 15 neighbours
 NEIGHBOURS = 15
 SMALLEST_ISLAND = 0.02  # of the customers on the map
-PROCESSES = 2
+AT_ONCE = 2  # maps; what they spend their time on lets other threads run
+HEED = 25  # rounds of a map after which it looks whether it is still wanted
 
 
 class Map(NamedTuple):
@@ -75,33 +75,30 @@ def drawn_maps(z: Float64, seed: int, done: Callable[[int, int], None]) -> list[
     ]  # fmt: skip
     found = list[Map]()
     done(0, len(orders))
-    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn"), initializer=_deaf) as pool:
+    unwanted = Event()
+    # BLAS in one thread: sums in one order, the same map every time.
+    with threadpool_limits(1), ThreadPoolExecutor(AT_ONCE) as pool:
         try:
-            for one in pool.map(_map, orders):
+            for one in pool.map(lambda order: _map(order, unwanted), orders):
                 found.append(one)
                 done(len(found), len(orders))
         except BaseException:
+            unwanted.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return found
 
 
-def _deaf() -> None:
-    """Ctrl-C is for the process that waits: it lets the maps that are being drawn end, and takes no others."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _map(order: _Order, unwanted: Event) -> Map:
+    from openTSNE import TSNE  # noqa: PLC0415  # half a second that a report without maps does not need
 
-
-def _map(order: _Order) -> Map:
-    from openTSNE import TSNE  # noqa: PLC0415  # only the processes that draw need it
-
-    with threadpool_limits(1):  # one thread: sums in one order, the same map every time
-        start = "random" if order.start == "random" else started(order.z, order.seed)
-        made = TSNE(
-            perplexity=order.perplexity, initialization=start,
-            random_state=order.seed, n_jobs=1, neighbors="exact", negative_gradient_method="bh",
-        ).fit(order.z)  # fmt: skip
-        points = np.asarray(made, np.float64)
-        return Map(order.perplexity, order.start, points, islands_of(points), order.kind)
+    start = "random" if order.start == "random" else started(order.z, order.seed)
+    made = TSNE(
+        perplexity=order.perplexity, initialization=start, random_state=order.seed, n_jobs=1, neighbors="exact",
+        negative_gradient_method="bh", callbacks=lambda *_: unwanted.is_set(), callbacks_every_iters=HEED,
+    ).fit(order.z)  # fmt: skip
+    points = np.asarray(made, np.float64)
+    return Map(order.perplexity, order.start, points, islands_of(points), order.kind)
 
 
 def started(z: Float64, seed: int) -> Float64:

@@ -6,10 +6,7 @@ from typing import Any
 
 import pytest
 
-from stream_seg.bootstrap import reporting
-from stream_seg.bootstrap.reporting import MAPPING
 from stream_seg.cli import call
-from stream_seg.config import load
 from tests.explore.report.shop import BEGINNING, START, events, explore, written
 
 ONE_FEATURE = f"{BEGINNING}\nfeatures:\n  - {{name: orders, aggregate: count, window: 60d}}\n"
@@ -101,15 +98,3 @@ def test_what_the_environment_changes_would_not_be_in_the_run(
     monkeypatch.setenv("STREAM_SEG_SEGMENTS__K", "4")
     assert explore(tmp_path) == 2
     assert "STREAM_SEG_SEGMENTS__K" in capsys.readouterr().err
-
-
-def test_who_interrupts_leaves_nothing_half_written(tmp_path: Path) -> None:
-    def interrupted(what: str, done: int, total: int | None) -> None:
-        if what == MAPPING and done:
-            raise KeyboardInterrupt
-
-    given = written(tmp_path, events(40))
-    config = load(tmp_path / "segmentation.yaml", {})
-    with pytest.raises(KeyboardInterrupt):
-        reporting.explore(config, [str(given)], tmp_path / "run", form=None, end=None, colour=[], tell=interrupted)
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["events.ndjson", "segmentation.yaml"]
