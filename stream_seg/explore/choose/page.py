@@ -12,7 +12,7 @@ from stream_seg.config.good import Good
 from stream_seg.core.views import TIMES
 from stream_seg.explore.choose.gap import Gap
 from stream_seg.explore.choose.measuring import Measured, Measures
-from stream_seg.explore.choose.ranking import Ranked, elbow, percent
+from stream_seg.explore.choose.ranking import SEPARATES, Ranked, elbow, percent
 from stream_seg.explore.page import COLOURS, MARKERS, Section, page, paragraph, picture, rows, side_by_side, warning
 from stream_seg.explore.table import CustomerTable
 
@@ -210,8 +210,22 @@ def _segments(table: CustomerTable, one: Measured, replayed: Mapping[str, Any]) 
             "shares differ a little from those of the nearest centres. A segment that other draws find again by less "
             "than 0.6 is an accident of this one; above 0.75 it may be believed in (Hennig 2007)."
         ),
+        *_separated(one),
         "<h3>Mean of each feature, in its own unit</h3>",
         rows(["feature", *(str(j) for j in range(one.k)), "everybody"], profile, right=range(1, one.k + 2)),
+    ]
+
+
+def _separated(one: Measured) -> list[str]:
+    """How far the segments differ in what they must differ in."""
+    if not one.separation:
+        return []
+    shares = "; ".join(f"{name} {share:.0%}" for name, share in one.separation.items())
+    return [
+        paragraph(
+            f"What they must differ in: {shares} of the variance of a feature's ranks lies between the segments; "
+            f"{percent(SEPARATES)} is asked for."
+        )
     ]
 
 

@@ -65,6 +65,8 @@ def test_the_folder_holds_everything_and_nothing_half(run: tuple[Path, dict[str,
     assert all(one["moves_30d"] is not None and one["flips_per_1000"] is not None for one in found["ranking"])
     assert found["customers"] == 100
     assert orjson.loads((out / "report.json").read_bytes())["chosen"] == found["chosen"]
+    share = next(one["separation"]["spend"] for one in found["ranking"] if one["k"] == found["chosen"])
+    assert f"spend {share:.0%} of the variance" in (out / "report.html").read_text()
 
 
 def test_the_same_run_again_is_the_same_to_the_bit(run: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
