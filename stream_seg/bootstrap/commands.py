@@ -111,6 +111,15 @@ def replay(
     return run_replay(config, inputs, out, form=form, start=start, end=end, tell=tell)
 
 
+def feed(
+    config: Config, inputs: Sequence[str], *, form: Literal["csv", "parquet", "ndjson"] | None, tell: Tell
+) -> dict[str, Any]:
+    """Stored events through the servers and workers of a configuration, day by day; what was fed."""
+    from stream_seg.bootstrap.past import feed_files  # noqa: PLC0415  # as above
+
+    return feed_files(config, inputs, form=form, tell=tell)
+
+
 def demo(
     data: Literal["completejourney", "cdnow"], *, days: int | None, keep: bool, tell: Tell
 ) -> tuple[Summary, list[str]]:

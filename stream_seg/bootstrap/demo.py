@@ -15,7 +15,7 @@ import orjson
 from stream_seg.adapters.files.demo import load as load_purchases
 from stream_seg.adapters.redis.inspection import RedisInspection
 from stream_seg.bootstrap.definition import begin
-from stream_seg.bootstrap.feeding import feed_live
+from stream_seg.bootstrap.feeding import feed_live, was_fed
 from stream_seg.bootstrap.reading import whole_topic
 from stream_seg.bootstrap.saying import say
 from stream_seg.bootstrap.servers import create_topics, embedded_servers, on_servers, worker_environment
@@ -25,7 +25,6 @@ from stream_seg.errors import ConfigError, Stop
 from stream_seg.pipeline.label_state import Memory
 from stream_seg.pipeline.summary import Counts, Summary, summarise
 from stream_seg.ports import Slot
-from stream_seg.wire.definitions import LEARN_PROGRESS
 
 Tell = Callable[[str, int, "int | None"], None]
 PARTITIONS = 2  # as many as there are cores to show it on
@@ -40,15 +39,11 @@ def feed_demo(name: str, config: Config, *, days: int | None, tell: Tell) -> Sum
     if config.definition.name != own or config.definition.input.clock != "event":
         wrong = f"{config.path}: these purchases go into no other segmentation than {own!r}"
         raise ConfigError([f"{wrong}; take {source.definition.name}"])
-    if asyncio.run(_was_fed(config)):
+    if asyncio.run(was_fed(config)):
         raise Stop(f"{own!r} has learned from events already; the purchases can be played once, on empty servers")
     tell(FEEDING, 0, source.total)
     fed = asyncio.run(feed_live(config, source.batches(), lambda n, _: tell(FEEDING, n, source.total), lambda: None))
     return asyncio.run(_summary(config, fed, began))
-
-
-async def _was_fed(config: Config) -> bool:
-    return any([orjson.loads(record.value)["through"] > 0 async for record in whole_topic(config, LEARN_PROGRESS)])
 
 
 def run_demo(name: str, *, days: int | None, keep: bool, tell: Tell) -> tuple[Summary, list[str]]:

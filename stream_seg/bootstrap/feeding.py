@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from stream_seg.adapters.kafka.admin import Admin
 from stream_seg.adapters.kafka.topics import topic_name
 from stream_seg.bootstrap.connect import broker_of, producer_of, slots_of
+from stream_seg.bootstrap.reading import whole_topic
 from stream_seg.config import Config
 from stream_seg.errors import Stop
 from stream_seg.pipeline.feed import TimedEvents, feed
@@ -70,6 +71,11 @@ async def feed_live(
     async with producer_of(config) as producer, LearnProgress(config, check) as learned:
         effects = Effects(slots_of(config), producer, _no_log, learned.passed)
         return await effects.run(feed(batches, facts.partitions, config.definition.learn_every, told))
+
+
+async def was_fed(config: Config) -> bool:
+    """Whether LEARN is done with any day."""
+    return any([orjson.loads(record.value)["through"] > 0 async for record in whole_topic(config, LEARN_PROGRESS)])
 
 
 async def _no_log(_partition: int) -> LogRange:
