@@ -83,11 +83,19 @@ def study(
             if left % MONTH == 0:
                 months.append(day)
         tell(FOLDING, boundary // DAY - source.first // DAY, source.last // DAY - source.first // DAY + 1)
+    if not through and not source.read:
+        raise Stop(f"{', '.join(inputs)}: there is no row in it, add the rows")
     if not through:
         before = " before the end that was asked for" if end else ""
         raise Stop(f"{', '.join(inputs)}: no usable event{before}{source.first_rejected or ''}")
     instant = through if end is None else max(end, source.last + 1)
     everybody = sampling.census(instant)
+    state = sampling.state
+    if not state.accepted:
+        raise Stop(
+            f"{', '.join(inputs)}: none of {source.read:,} events counts; `stream-seg replay` writes each with its "
+            "reason"
+        )
     if not everybody.customers:
         raise Stop(f"{', '.join(inputs)}: nobody is left at the end: every customer was forgotten")
     order = np.argsort(np.array(everybody.customers))
@@ -95,7 +103,6 @@ def study(
         instant, tuple(everybody.customers[i].decode() for i in order.tolist()), everybody.raw[order],
         everybody.silence[order], Space(activation),
     )  # fmt: skip
-    state = sampling.state
     counts = Counts(
         source.read, state.accepted, source.rejected + state.rejected, state.late, state.duplicates, source.first,
         source.last,

@@ -11,6 +11,7 @@ import numpy as np
 from stream_seg.adapters.files.tables import typed
 from stream_seg.errors import BadEvent, ConfigError
 from stream_seg.wire.rejections import rejection
+from stream_seg.wire.separated import mistake
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,7 +55,7 @@ def batches(
     """
     feed = _Lines(lines)
     rows = csv.reader(iter(feed), delimiter=delimiter, strict=True)
-    header = _header(rows, feed, columns, file)
+    header = _header(rows, feed, columns, file, delimiter)
     at = {path: header.index(path) for path in columns}
     held = _Held(len(header))
     while True:
@@ -118,7 +119,7 @@ class _Held:
         return judge.batch(columns, np.array(self._numbers, np.int64), original, self._broken)
 
 
-def _header(rows: Iterator[list[str]], feed: _Lines, columns: Sequence[str], file: str) -> list[str]:
+def _header(rows: Iterator[list[str]], feed: _Lines, columns: Sequence[str], file: str, delimiter: str) -> list[str]:
     try:
         header = [name.strip() for name in next(rows)]
     except StopIteration:
@@ -126,6 +127,8 @@ def _header(rows: Iterator[list[str]], feed: _Lines, columns: Sequence[str], fil
     except csv.Error as error:
         raise ConfigError([f"{file}:1:1: the line of column names is not CSV: {error}"]) from error
     feed.taken()
+    if wrong := mistake(header, delimiter):
+        raise ConfigError([f"{file}:1:1: {wrong}"])
     missing = [path for path in columns if path not in header]
     if missing:
         have = ", ".join(header)

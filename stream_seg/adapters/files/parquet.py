@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from stream_seg.errors import ConfigError
+from stream_seg.errors import ConfigError, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,20 +25,22 @@ def batches(judge: RowJudge, columns: Sequence[str], path: str, size: int) -> It
     ------
     ConfigError
         pyarrow is not installed, the file is no Parquet, or it lacks one of the columns.
+    Stop
+        It is damaged further on. What was read before it was yielded.
     """
     arrow = pyarrow()
     parquet = import_module("pyarrow.parquet")
     try:
         source = parquet.ParquetFile(path)
     except (arrow.ArrowInvalid, OSError) as error:
-        raise ConfigError([f"{path}: cannot be read as Parquet: {error}"]) from error
+        raise ConfigError([f"{path}: cannot be read as Parquet: {str(error).rstrip('.')}; fetch it again"]) from error
     names = source.schema_arrow.names
     tops = {one: one if one in names else one.split(".")[0] for one in columns}
     missing = [one for one, top in tops.items() if top not in names]
     if missing:
         raise ConfigError([f"{path}: {one}: no such column, choose from {', '.join(names)}" for one in missing])
     first = 1
-    for table in source.iter_batches(batch_size=size, columns=list(dict.fromkeys(tops.values()))):
+    for table in _tables(arrow, source, list(dict.fromkeys(tops.values())), size, path):
         cells = {one: _cells(arrow, table.column(top), one, top) for one, top in tops.items()}
         lines = np.arange(first, first + table.num_rows, dtype=np.int64)
         first += table.num_rows
@@ -47,6 +49,13 @@ def batches(judge: RowJudge, columns: Sequence[str], path: str, size: int) -> It
             return orjson.dumps(table.slice(i, 1).to_pylist()[0], default=repr)
 
         yield judge.batch(cells, lines, original, {})
+
+
+def _tables(arrow: ModuleType, source: Any, columns: list[str], size: int, path: str) -> Iterator[Any]:
+    try:
+        yield from source.iter_batches(batch_size=size, columns=columns)
+    except (arrow.ArrowInvalid, OSError) as error:
+        raise Stop(f"{path}: the Parquet is damaged: {str(error).rstrip('.')}; fetch it again") from error
 
 
 def pyarrow() -> ModuleType:

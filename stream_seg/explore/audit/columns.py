@@ -55,7 +55,7 @@ def _without_information(table: Table, roles: Roles) -> Iterator[Finding]:
     if single:
         yield Finding(
             "note", "constant", f"{_listed(single)}: the same value in every row that has one",
-            "it tells nobody apart: leave it out of the mapping", _named(single), table.name,
+            "it tells nobody apart: no feature can use it", _named(single), table.name,
             {"values": {one.name: cut(one.top) for one in single[:NAMED]}},
         )  # fmt: skip
     nearly = [
@@ -77,6 +77,7 @@ def _without_information(table: Table, roles: Roles) -> Iterator[Finding]:
         and one is not roles.time
         and one is not roles.customer
         and one is not roles.message
+        and one not in roles.keys
         and one.kind not in {"number", "time"}
     ]
     if unique:
@@ -263,14 +264,17 @@ def _same(database: Database, table: Table) -> Iterator[Finding]:
 
 def about_meaning(table: Table, sidecar: str) -> Iterator[Finding]:
     """Asks for what no file says: units and sources."""
-    numbers = [one for one in table.columns if one.kind == "number" and not one.unit]
-    unsourced = [one for one in table.columns if one.kind != "empty" and not one.source]
-    if numbers or unsourced:
+    numbers = [one for one in table.columns if one.kind == "number" and not one.unit and one.distinct > 2]
+    said = [one for one in table.columns if one.kind != "empty"]
+    unsourced = [one for one in said if not one.source]
+    of = "any column" if unsourced == said else _listed(unsourced)
+    known = ([f"no unit for {_listed(numbers)}"] if numbers else []) + ([f"no source for {of}"] if unsourced else [])
+    if known:
         yield Finding(
-            "note", "meaning_unknown",
-            f"{len(numbers)} numbers have no unit ({_listed(numbers)}), {len(unsourced)} columns no source",
-            f"write them into {sidecar} (docs/audit.md): nobody can tell dollars from cents by looking",
-            _named(numbers[:NAMED]), table.name, {"without_unit": len(numbers), "without_source": len(unsourced)},
+            "note", "meaning_unknown", f"the file says {', and '.join(known)}",
+            f"write it into {sidecar} (docs/audit.md): nobody can tell dollars from cents, or who wrote a column, by "
+            "looking", _named(numbers[:NAMED]), table.name,
+            {"without_unit": len(numbers), "without_source": len(unsourced)},
         )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from stream_seg.errors import ConfigError
 MEMORY = "1GB"  # what DuckDB keeps; Python, the libraries and buffers outside of it come on top: 2 GB in all
 WIDE_MEMORY = "4GB"  # thousands of columns: each needs buffers, however few rows there are
 THREADS = 2
+LINE = 16_000_000  # bytes of one line of a file at most
 LOOK = 0.2  # seconds between two looks at how far a statement is; Ctrl-C is heard as often
 
 

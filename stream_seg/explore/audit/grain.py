@@ -11,12 +11,14 @@ from stream_seg.explore.audit.instants import instant
 from stream_seg.explore.audit.profile import MOSTLY
 from stream_seg.explore.audit.roles import Roles
 from stream_seg.explore.audit.tables import Column, Table
+from stream_seg.explore.audit.timeline import same_clock
 
 LOOKED_AT = 2_000_000  # rows among which a key is searched for; what is found is checked on all
 PARTS = 4  # columns of a key at most
 CANDIDATES = 8
 NEARLY = 0.97  # a key that makes so many rows unique is the key, and the other rows are what is wrong
-RESENT_MS = 5_000  # the same again within this time is a second sending, not a second purchase
+RESENT_MS = 5_000  # the same again within this time is a second sending, not a second purchase …
+CLUSTERED = 3.0  # … if there are so many times the repeats of the next five seconds: clicks repeat at any distance
 KIND_ROWS = 20  # rows that lack what the others have: fewer are single mistakes
 
 
@@ -160,19 +162,31 @@ def _resent(database: Database, table: Table, roles: Roles) -> Iterator[Finding]
         "twice AS (SELECT h FROM x GROUP BY h HAVING count(*) > 1), "
         "y AS (SELECT r, moment - lag(moment) OVER w AS wait, whole <> lag(whole) OVER w AS differs, lag(r) OVER w AS "
         "before "
-        "FROM x SEMI JOIN twice USING (h) WINDOW w AS (PARTITION BY h ORDER BY moment, r)) "
-        f"SELECT r, before, count(*) OVER () FROM y WHERE differs AND wait BETWEEN 0 AND {RESENT_MS} ORDER BY r LIMIT 3"
+        "FROM x SEMI JOIN twice USING (h) WINDOW w AS (PARTITION BY h ORDER BY moment, r)), "
+        f"z AS (SELECT *, count(*) FILTER (wait > {RESENT_MS}) OVER () AS later, count(*) FILTER (wait <= {RESENT_MS}) "
+        f"OVER () AS soon FROM y WHERE differs AND wait BETWEEN 0 AND {2 * RESENT_MS}) "
+        f"SELECT r, before, soon, later FROM z WHERE wait <= {RESENT_MS} ORDER BY r LIMIT 3"
     )
     found = database.run(sql)
-    if found and found[0][2] >= max(10, 0.0001 * table.rows):
-        rows = int(found[0][2])
+    if not found:
+        return
+    rows, later = int(found[0][2]), int(found[0][3])
+    if rows < max(10, 0.0001 * table.rows) or rows < CLUSTERED * later:
+        return
+    examples = table.examples([(r, f"repeats row {table.place(before)[1]}") for r, before, *_ in found])
+    if same_clock(database, table, roles.time):  # two sales of one day, or one sent twice: dates do not tell
         yield Finding(
-            "warning", "near_duplicates",
-            f"{rows:,} rows repeat another one within {RESENT_MS // 1000} seconds in all but time and row id",
-            "most likely sent again by a client that got no answer: give an event one id and send that again "
-            "(input.mapping.message)", (roles.time.name,), table.name, {"rows": rows},
-            table.examples([(r, f"repeats row {table.place(before)[1]}") for r, before, _ in found]),
+            "note", "near_duplicates", f"{rows:,} rows repeat another one of the same day in all but the row id",
+            f"{roles.time.name} has no time of day, so nobody can tell a second purchase from a second sending: export "
+            "it with its clock", (roles.time.name,), table.name, {"rows": rows}, examples,
         )  # fmt: skip
+        return
+    yield Finding(
+        "warning", "near_duplicates",
+        f"{rows:,} rows repeat another one within {RESENT_MS // 1000} seconds in all but time and row id",
+        "most likely sent again by a client that got no answer: give an event one id and send that again "
+        "(input.mapping.message)", (roles.time.name,), table.name, {"rows": rows}, examples,
+    )  # fmt: skip
 
 
 def _kinds(database: Database, table: Table, roles: Roles) -> Iterator[Finding]:

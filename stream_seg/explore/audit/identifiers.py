@@ -20,8 +20,8 @@ TESTS = (
     r"(^|[^a-z])(test|tests|tester|testing|testuser|qa|dummy|demo|fake|staging|loadtest|e2e|selenium|cypress|bot|crawler|monitoring)"
     r"([^a-z]|$)|@(example|test|localhost)\.|asdf|lorem"
 )
-HEAVY = 20.0  # a customer with so many times the rows of the 99.9th percentile is no single person …
-HEAVY_SHARE = 0.002  # … if these rows are at least so many of all
+HEAVY = 10.0  # a customer with so many times the rows of the 99th percentile may be no single person …
+HEAVY_SHARE, HEAVIEST_SHARE = 0.002, 0.01  # … if these rows are at least so many of all; a keen buyer has no hundredth
 MANY_DEVICES, TIMES_OTHERS = 50, 10.0
 KIND_SHARE = 0.0005  # rows of ids that look otherwise
 JOINED = 0.99  # keys of one file that are found in the other: below, some are lost
@@ -100,16 +100,16 @@ def _heavy(database: Database, table: Table, customer: Column) -> Iterator[Findi
         return
     found = database.run(
         f"WITH c AS (SELECT {customer.text} AS c, count(*) AS n, min(rowid) AS r FROM {table.sql} GROUP BY 1), "
-        "q AS (SELECT quantile_disc(n, 0.99) AS q, median(n) AS m FROM c WHERE c IS NOT NULL) SELECT r, c, n, q FROM "
-        "c, q "
-        f"WHERE c IS NOT NULL AND n >= {HEAVY} * q / 2 AND n >= {HEAVY_SHARE} * {table.rows} ORDER BY n DESC, c LIMIT 3"
+        "q AS (SELECT quantile_disc(n, 0.99) AS q FROM c WHERE c IS NOT NULL) SELECT r, c, n, q FROM c, q "
+        f"WHERE c IS NOT NULL AND n >= {HEAVY} * q AND n >= {HEAVY_SHARE} * {table.rows} ORDER BY n DESC, c LIMIT 3"
     )
     if found:
         _, who, rows, usual = found[0]
         yield Finding(
-            "severe", "heavy_id", f"{customer.name} {cut(who)} has {rows:,} rows; 99 of 100 customers have {usual:,} "
-            f"or fewer",
-            "find out who it is (a till, a robot, a default id) and leave it out: one centre would be its own",
+            "severe" if rows >= HEAVIEST_SHARE * table.rows else "warning", "heavy_id",
+            f"{customer.name} {cut(who)} has {rows:,} rows ({share(rows, table.rows)} of all); 99 of 100 customers "
+            f"have {usual:,} or fewer",
+            "find out who it is: a till, a robot or a default id is left out, a person who buys so much stays",
             (customer.name,), table.name, {"rows": rows, "p99": usual},
             table.examples((r, f"{c} ({n:,} rows)") for r, c, n, _ in found),
         )  # fmt: skip

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from stream_seg.errors import ConfigError
-from stream_seg.explore.audit.database import Database, text
+from stream_seg.explore.audit.database import LINE, Database, text
 from stream_seg.explore.audit.findings import Finding, share
 from stream_seg.explore.audit.tables import Column, Table, cut
 
-LINE = 16_000_000  # bytes of one line at most
 KEPT = 1_000  # places of refused lines that are remembered, so that rows after them keep their numbers
 DEEP = 20
 TOGETHER = 100_000  # lines whose structure is asked for at once

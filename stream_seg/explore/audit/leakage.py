@@ -20,13 +20,15 @@ SAME_ORDER = 0.95  # rank correlation with a total over the whole period
 LATER = 0.9
 
 
-def about_leakage(database: Database, table: Table, roles: Roles) -> Iterator[Finding]:
+def about_leakage(database: Database, table: Table, roles: Roles, *, first: bool) -> Iterator[Finding]:
     """Findings about what the future says. Without an outcome only what time and totals give away."""
     if table.wide or table.rows < 100:
         return
     yield from _later_times(database, table, roles)
     yield from _totals(database, table, roles)
     if roles.outcome is None:
+        if not first:  # it may well stand in the first
+            return
         later = [one.name for one in table.columns if names.suggests(one.name, "outcome") or names.later(one.name)]
         hint = f" ({', '.join(later[:5])}?)" if later else ""
         yield Finding(

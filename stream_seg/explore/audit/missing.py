@@ -13,6 +13,8 @@ from stream_seg.explore.audit.tables import Column, Table
 LEAST_SHARE, LEAST_ROWS = 0.001, 20  # fewer missing values have no pattern that could be told from chance
 APART = 0.5  # shares of two groups, or of before and after, differ by this much: then it is a pattern
 NEARLY_ALL, MOST = 0.9, 0.7  # a value that explains holes has (nearly) no others, and (nearly) all holes are there
+EXPLAINED = 0.1  # of the variance of being missing: shares that differ so much by the values of a column are no chance
+STEADY = 0.95  # of the customers who have a hole have nothing but holes: it is missing for them, not here and there
 SLICES = 60  # equal parts of the period
 MUCH = 0.3  # missing by chance in this share: an imputation would decide what the segments are
 SMALL_GROUP = 30  # rows of a group below which its share says nothing
@@ -27,32 +29,58 @@ def about_missing(database: Database, table: Table, roles: Roles) -> Iterator[Fi
     ][:MANY]  # fmt: skip
     if not holes:
         return
-    dated = _since(database, table, roles.time, holes) if roles.time is not None else {}
-    grouped = _by_group(database, table, roles, holes)
-    chance: list[Column] = []
+    told = _since(database, table, roles.time, holes) if roles.time is not None else {}
+    clear, partly = _by_group(database, table, roles, holes)
+    told = clear | told
+    whole = _by_customer(database, table, roles, [one for one in holes if one.name not in told])
+    told = {name: one for name, one in partly.items() if name not in {one.name for one in whole}} | told
+    chance = []
     for column in holes:
-        if column.name in dated:
-            yield dated[column.name]
-        elif column.name in grouped:
-            yield grouped[column.name]
-        else:
+        if column.name in told:
+            yield told[column.name]
+        elif column not in whole:
             chance.append(column)
-    many = [one for one in chance if one.missing >= MUCH * one.rows]
-    if many:
-        yield _by_chance("warning", table, many)
-    if few := [one for one in chance if one not in many]:
-        yield _by_chance("note", table, few)
-
-
-def _by_chance(severity: str, table: Table, columns: list[Column]) -> Finding:
-    said = ", ".join(f"{one.name} ({share(one.missing, one.rows)})" for one in columns[:10])
-    return Finding(
-        "warning" if severity == "warning" else "note", "missing_at_random",
-        f"missing with no pattern by time or by any column with few values: {said}",
+    yield from _listed(
+        table, whole, "missing_by_customer", "missing for some customers in all their rows, and for the others in none",
+        "it was not known of them (a join that found nothing?): ask whether it can be; until then *unknown* is a "
+        "category of its own",
+    )  # fmt: skip
+    yield from _listed(
+        table, chance, "missing_at_random",
+        "missing with no pattern by time, by customer or by a column with few values",
         "decide what nothing means before encoding: a category *unknown*, an indicator, or a median; no choice is "
         "neutral",
-        tuple(one.name for one in columns), table.name, {"missing": {one.name: one.missing for one in columns[:10]}},
     )  # fmt: skip
+
+
+def _listed(table: Table, columns: list[Column], check: str, how: str, remedy: str) -> Iterator[Finding]:
+    """What is missing alike, as one finding each for much and for little."""
+    many = [one for one in columns if one.missing >= MUCH * one.rows]
+    for severity, part in (("warning", many), ("note", [one for one in columns if one not in many])):
+        if not part:
+            continue
+        said = ", ".join(f"{one.name} ({share(one.missing, one.rows)})" for one in part[:10])
+        yield Finding(
+            "warning" if severity == "warning" else "note", check, f"{how}: {said}", remedy,
+            tuple(one.name for one in part), table.name, {"missing": {one.name: one.missing for one in part[:10]}},
+        )  # fmt: skip
+
+
+def _by_customer(database: Database, table: Table, roles: Roles, holes: list[Column]) -> list[Column]:
+    """Columns that a customer has in every row or in none: something about customers that was not known of all."""
+    if roles.customer is None or not holes:
+        return []
+    counted = ", ".join(f"count(*) FILTER (h{i} > 0), count(*) FILTER (h{i} = n)" for i in range(len(holes)))
+    each = ", ".join(f"count(*) FILTER ({one.absent}) AS h{i}" for i, one in enumerate(holes))
+    customers, *found = database.one(
+        f"SELECT count(*), {counted} FROM (SELECT count(*) AS n, {each} FROM {table.sql} "
+        f"WHERE NOT {roles.customer.absent} GROUP BY {roles.customer.key} HAVING n > 2)"
+    )
+    return [
+        one
+        for one, some, all_of_it in zip(holes, found[::2], found[1::2], strict=True)
+        if one is not roles.customer and SMALL_GROUP <= all_of_it < customers and all_of_it >= STEADY * some
+    ]
 
 
 def _since(database: Database, table: Table, time: Column, holes: list[Column]) -> dict[str, Finding]:
@@ -100,9 +128,12 @@ def _since(database: Database, table: Table, time: Column, holes: list[Column]) 
     return found
 
 
-def _by_group(database: Database, table: Table, roles: Roles, holes: list[Column]) -> dict[str, Finding]:
-    """Columns that are missing for some values of another column and not for the others."""
+def _by_group(
+    database: Database, table: Table, roles: Roles, holes: list[Column]
+) -> tuple[dict[str, Finding], dict[str, Finding]]:
+    """Columns that are missing for some values of another column: and not for the others, or far more often."""
     found: dict[str, tuple[float, Finding]] = {}
+    partly: dict[str, tuple[float, Finding]] = {}
     sources = {one.name for one in roles.sources}
     groups = [*roles.groups, *[one for one in roles.sources if one not in roles.groups]]
     for group in groups:
@@ -116,6 +147,12 @@ def _by_group(database: Database, table: Table, roles: Roles, holes: list[Column
             shares = [(name, n, one[i] / n) for name, n, *one in rows if n >= SMALL_GROUP and name is not None]
             if len(shares) < 2:
                 continue
+            explained = _explained(shares)
+            if explained >= EXPLAINED and (column.name not in partly or partly[column.name][0] < explained):
+                partly[column.name] = (
+                    explained,
+                    _more_often(table, column, group, shares, by_source=group.name in sources),
+                )
             high = [one for one in shares if one[2] >= NEARLY_ALL]
             low = [one for one in shares if one[2] < NEARLY_ALL]
             if not high or not low:
@@ -144,4 +181,30 @@ def _by_group(database: Database, table: Table, roles: Roles, holes: list[Column
                  "elsewhere": round(below, 4), "rows": column.missing},
                 table.look(database, column.absent, group),
             ))  # fmt: skip
-    return {name: one for name, (_, one) in found.items()}
+    return ({name: one for name, (_, one) in found.items()}, {name: one for name, (_, one) in partly.items()})
+
+
+def _explained(shares: list[tuple[str, int, float]]) -> float:
+    """How much of the variance of being missing lies between the values of a column; by chance (nearly) nothing."""
+    rows = sum(n for _, n, _ in shares)
+    mean = sum(n * s for _, n, s in shares) / rows
+    return sum(n * (s - mean) ** 2 for _, n, s in shares) / rows / (mean * (1 - mean)) if 0 < mean < 1 else 0.0
+
+
+def _more_often(
+    table: Table, column: Column, group: Column, shares: list[tuple[str, int, float]], *, by_source: bool
+) -> Finding:
+    """Missing with some values of another column far more often than with others."""
+    mean = sum(n * s for _, n, s in shares) / sum(n for _, n, _ in shares)
+    ranked = sorted((one for one in shares if one[2] > mean), key=lambda one: one[1] * (mean - one[2]))[:3]
+    least = max((one for one in shares if one[2] < mean), key=lambda one: one[1] * (mean - one[2]))
+    said = ", ".join(f"{name} ({share(part, 1)})" for name, _, part in ranked)
+    return Finding(
+        "warning" if by_source else "note", "missing_by_source" if by_source else "missing_by_value",
+        f"{column.name} is missing far more often for some values of {group.name}: {said}; for {least[0]} "
+        f"only {share(least[2], 1)}",
+        "it is not missing by chance: a median would be wrong for them, *unknown* as its own category is not",
+        (column.name, group.name), table.name,
+        {"by": group.name, "shares": {str(name): round(part, 4) for name, _, part in [*ranked, least]},
+         "rows": column.missing},
+    )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 
 from stream_seg.explore.audit import instants, names
 from stream_seg.explore.audit.database import Database, text
-from stream_seg.explore.audit.reading import Tell
+from stream_seg.explore.audit.inputs import Tell
 from stream_seg.explore.audit.tables import Column, Table, gone
 
 KINDS = ("empty", "number", "time", "yes or no", "id", "category", "text")

@@ -4,44 +4,27 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from stream_seg.errors import ConfigError
 from stream_seg.explore.audit.database import Database, text
-from stream_seg.explore.audit.findings import EXAMPLES, Finding
+from stream_seg.explore.audit.findings import Finding
+from stream_seg.explore.audit.inputs import SCANNING, Inputs, Tell, fill, table_of, unique
 from stream_seg.explore.audit.json_lines import load_lines
-from stream_seg.explore.audit.scanning import Scan, opened, scan
-from stream_seg.explore.audit.tables import Column, Table, cut
+from stream_seg.explore.audit.scanning import scan
+from stream_seg.explore.audit.separated import read_csv
+from stream_seg.explore.audit.tables import Column, Table
 
 Form: TypeAlias = Literal["csv", "parquet", "ndjson"]
-Tell: TypeAlias = Callable[[str, int, "int | None"], None]
 SUFFIXES: dict[str, Form] = {
     ".csv": "csv", ".tsv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson", ".parquet": "parquet",
     ".pq": "parquet",
 }  # fmt: skip
-OTHERS = (";", "\t", "|", ",")
-SCANNING, LOADING = "reading bytes", "reading rows"
-LINE = 16_000_000  # bytes of one line at most
 _STRUCT = re.compile(r"STRUCT\(")
-
-
-@dataclass(slots=True)
-class Inputs:
-    """The tables of all inputs, and what was seen while they were read.
-
-    topic, places  where the records of a topic stand that were written to a file first, see `Table.places`
-    """
-
-    tables: list[Table] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    topic: str | None = None
-    places: list[tuple[int, str, int]] = field(default_factory=list)
 
 
 def form_of(path: Path, told: Form | None) -> Form:
@@ -77,7 +60,7 @@ def read(
         if not path.is_file():
             raise ConfigError([f"{path}: no such file, check the path"])
         kind = form_of(path, form)
-        reader = {"csv": _read_csv, "parquet": _read_parquet, "ndjson": _read_ndjson}[kind]
+        reader = {"csv": read_csv, "parquet": _read_parquet, "ndjson": _read_ndjson}[kind]
         before = path.stat().st_size
         try:
             reader(database, path, inputs, numbers, tell)
@@ -97,173 +80,21 @@ def read(
     return inputs
 
 
-def _table(inputs: Inputs, path: Path, form: str, names: Sequence[str], numbers: Iterator[int]) -> tuple[Table, bool]:
-    """The table with these columns, and whether it is new."""
-    given = set(names)
-    for table in inputs.tables:
-        own = {one.name for one in table.columns}
-        # Lines of JSON leave out what they have not; half of the paths in common is one kind of record.
-        if table.form == form and (own == given or (form == "ndjson" and 2 * len(own & given) >= len(own | given))):
-            return table, False
-    columns = [Column(f"c{i}", name) for i, name in enumerate(names)]
-    table = Table(inputs.topic or path.name, f"t{next(numbers)}", form, columns, places=inputs.places)
-    inputs.tables.append(table)
-    return table, True
-
-
-def _fill(database: Database, table: Table, path: Path, source: str, *, new: bool, tell: Tell) -> None:
-    """Runs `source` into the table, whose rows keep their order."""
-    begin = f"CREATE TABLE {table.sql} AS" if new else f"INSERT INTO {table.sql}"
-
-    def percent(done: float) -> None:
-        tell(f"{LOADING} of {path.name}", int(done), 100)
-
-    percent(0)
-    database.run(f"{begin} {source}", tell=percent)
-    percent(100)
-    (rows,) = database.one(f"SELECT count(*) FROM {table.sql}")
-    if rows == table.rows:
-        raise ConfigError([f"{path}: there is no row in it that can be read, only {table.form} of nothing"])
-    table.starts.append((table.rows, str(path)))
-    table.rows = rows
-
-
-# --- CSV
-
-
-def _read_csv(database: Database, path: Path, inputs: Inputs, numbers: Iterator[int], tell: Tell) -> None:
-    scanned = scan(path, database.folder, lambda done, size: tell(f"{SCANNING} of {path.name}", done, size))
-    delimiter = "\t" if ".tsv" in path.suffixes else ","
-    names, skip = _header(path, scanned.path, delimiter)
-    inputs.findings += [*_encoding(path, scanned), *_names(path, names)]
-    unique = _unique(names)
-    table, new = _table(inputs, path, "csv", unique, numbers)
-    if table.wide:
-        database.widen()
-    given = [f"f{i}" for i in range(len(unique))]
-    types = "{" + ", ".join(f"'{one}': 'VARCHAR'" for one in given) + "}"
-    order = [unique.index(one.name) for one in table.columns]
-    chosen = ", ".join(f"f{at} AS {one.key}" for at, one in zip(order, table.columns, strict=True))
-    database.run("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans")
-    source = (
-        f"SELECT {chosen} FROM read_csv({text(str(scanned.path))}, header = false, skip = {skip}, "
-        f"delim = {text(delimiter)}, quote = '\"', escape = '\"', columns = {types}, auto_detect = false, "
-        f"nullstr = '', max_line_size = {LINE}, null_padding = false, store_rejects = true, rejects_limit = 0)"
-    )
-    try:
-        _fill(database, table, path, source, new=new, tell=tell)
-    except ConfigError:
-        raise ConfigError([f"{path}:2:1: there is a header and no row that could be read, add the rows"]) from None
-    _rejected(database, path, table, inputs, skip)
-
-
-def _header(path: Path, readable: Path, delimiter: str) -> tuple[list[str], int]:
-    """The names of the columns, and how many lines they take. Raises `ConfigError` for another delimiter."""
-    with opened(readable) as file:
-        lines = (line.decode("utf-8-sig" if i == 0 else "utf-8", "replace") for i, line in enumerate(file))
-        rows = csv.reader(lines, delimiter=delimiter)
-        try:
-            names = [name.strip() for name in next(rows)]
-        except (StopIteration, csv.Error) as error:
-            raise ConfigError([f"{path}:1:1: there is no line of column names: {error}"]) from None
-        skip = rows.line_num
-    if len(names) == 1:
-        by = {other: names[0].count(other) for other in OTHERS if other != delimiter}
-        best = max(by, key=lambda other: by[other])
-        if by[best]:
-            shown = {"\t": "a tab", ";": "';'", "|": "'|'", ",": "','"}
-            remedy = "name it .tsv" if best == "\t" else f"write it with {shown[delimiter]}"
-            raise ConfigError(
-                [f"{path}:1:1: the columns are divided by {shown[best]}, not {shown[delimiter]}; {remedy}"]
-            )
-    return names, skip
-
-
-def _unique(names: Sequence[str]) -> list[str]:
-    """Names that differ: what stands twice, or is empty, gets its place."""
-    seen: dict[str, int] = {}
-    found = []
-    for i, name in enumerate(names, 1):
-        plain = name or f"column {i}"
-        seen[plain] = seen.get(plain, 0) + 1
-        found.append(plain if seen[plain] == 1 else f"{plain} (column {i})")
-    return found
-
-
-def _names(path: Path, names: Sequence[str]) -> Iterator[Finding]:
-    twice = sorted({name for name in names if name and names.count(name) > 1}) if len(set(names)) < len(names) else []
-    if twice:
-        yield Finding(
-            "severe", "duplicate_header", f"{path}:1: {len(twice)} names stand over more than one column: "
-            + cut(", ".join(twice)), "give each column its own name: whoever reads by name gets the first alone",
-            tuple(twice[:10]), path.name, {"names": len(twice)},
-        )  # fmt: skip
-    empty = sum(not name for name in names)
-    if empty:
-        yield Finding(
-            "warning", "unnamed_column", f"{path}:1: {empty} columns have no name",
-            "name them in the first line, or leave them out", (), path.name, {"columns": empty},
-        )  # fmt: skip
-
-
-def _encoding(path: Path, scanned: Scan) -> Iterator[Finding]:
-    if scanned.bom:
-        yield Finding(
-            "note", "byte_order_mark", f"{path} begins with a byte order mark",
-            "nothing for stream_seg; other readers may see it as part of the first column's name", (), path.name,
-        )  # fmt: skip
-    if scanned.strange:
-        shown = "; ".join(f"line {line}: {cut(content)}" for line, content in scanned.shown)
-        yield Finding(
-            "severe", "encoding", f"{scanned.strange:,} lines of {path} are not UTF-8 ({shown})",
-            f"write it as UTF-8 (iconv -f LATIN1 -t UTF-8 {path.name}): replay sets such rows aside. They were read as "
-            "Windows-1252 here", (), path.name, {"lines": scanned.strange},
-        )  # fmt: skip
-    if scanned.nuls:
-        yield Finding(
-            "severe", "nul_bytes", f"{path} holds {scanned.nuls:,} NUL bytes: it was cut off or damaged while written",
-            "fetch the file again", (), path.name, {"bytes": scanned.nuls},
-        )  # fmt: skip
-
-
-def _rejected(database: Database, path: Path, table: Table, inputs: Inputs, skip: int) -> None:
-    found = database.run(
-        "SELECT line, any_value(error_type), any_value(error_message), any_value(csv_line) FROM reject_errors "
-        "GROUP BY line ORDER BY line"
-    )
-    for line, *_ in found:
-        table.refuse(str(path), int(line) - skip)
-    if found:
-        shown = "; ".join(f"line {line}: {cut(str(why))}" for line, _, why, _ in found[:EXAMPLES])
-        inputs.findings.append(
-            Finding(
-                "severe",
-                "broken_rows",
-                f"{len(found):,} rows of {path} are no rows of this table ({shown})",
-                "quote cells that hold the delimiter, a quote or a line break; they are left out here and dead letters "
-                "in replay",
-                (),
-                table.name,
-                {"rows": len(found), "lines": [int(line) for line, *_ in found[:EXAMPLES]]},
-            )
-        )
-
-
 # --- NDJSON
 
 
 def _read_ndjson(database: Database, path: Path, inputs: Inputs, numbers: Iterator[int], tell: Tell) -> None:
     scanned = scan(path, database.folder, lambda done, size: tell(f"{SCANNING} of {path.name}", done, size))
-    inputs.findings += _encoding(path, scanned)
+    inputs.findings += scanned.findings(path)
     lines = load_lines(database, scanned.path, Path(inputs.topic) if inputs.topic else path)
-    table, new = _table(inputs, path, "ndjson", lines.names, numbers)
+    table, new = table_of(inputs, path, "ndjson", lines.names, numbers)
     _widened(database, table, lines.names, new=new)
     declared = dict(zip(lines.names, lines.declared, strict=True))
     for one in table.columns:
         one.declared = declared.get(one.name, one.declared)
     if table.wide:
         database.widen()
-    _fill(database, table, path, lines.source(table.columns), new=new, tell=tell)
+    fill(database, table, path, lines.source(table.columns), new=new, tell=tell)
     for row in lines.refused_rows:
         table.refuse(str(path), row)
     inputs.findings += lines.findings(table)
@@ -287,7 +118,7 @@ def _read_parquet(database: Database, path: Path, inputs: Inputs, numbers: Itera
     source = f"read_parquet({text(str(path))})"
     leaves = [leaf for name, kind in database.run(f"SELECT column_name, column_type FROM (DESCRIBE FROM {source})")
               for leaf in _leaves(database, source, name, _quoted(name), kind)]  # fmt: skip
-    table, new = _table(inputs, path, "parquet", _unique([name for name, _, _ in leaves]), numbers)
+    table, new = table_of(inputs, path, "parquet", unique([name for name, _, _ in leaves]), numbers)
     if table.wide:
         database.widen()
     by_name = {name: (sql, kind) for name, sql, kind in leaves}
@@ -295,7 +126,7 @@ def _read_parquet(database: Database, path: Path, inputs: Inputs, numbers: Itera
         one.declared = by_name[one.name][1]
     chosen = ", ".join(f"CAST({by_name[one.name][0]} AS VARCHAR) AS {one.key}" for one in table.columns)
     try:
-        _fill(database, table, path, f"SELECT {chosen} FROM {source}", new=new, tell=tell)
+        fill(database, table, path, f"SELECT {chosen} FROM {source}", new=new, tell=tell)
     except ConfigError:
         raise ConfigError([f"{path}: there is no row in it, add the rows"]) from None
 

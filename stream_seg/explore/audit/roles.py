@@ -29,6 +29,7 @@ class Roles:
     units: list[Column] = field(default_factory=list)
     amounts: list[Column] = field(default_factory=list)
     guessed: list[str] = field(default_factory=list)
+    keys: list[Column] = field(default_factory=list)  # by these another table looks rows up here
 
 
 def roles_of(table: Table, outcome: str | None) -> Roles:

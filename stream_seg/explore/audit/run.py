@@ -14,12 +14,13 @@ from stream_seg.explore.audit.events import about_events
 from stream_seg.explore.audit.findings import Finding, ordered
 from stream_seg.explore.audit.grain import Grain, about_grain
 from stream_seg.explore.audit.identifiers import about_customers, about_damaged_ids, about_joins
+from stream_seg.explore.audit.inputs import Tell
 from stream_seg.explore.audit.leakage import about_leakage
 from stream_seg.explore.audit.mapping import Proposal, as_yaml, proposed
 from stream_seg.explore.audit.meaning import Meaning, apply, read_meaning, sidecar_of
 from stream_seg.explore.audit.missing import about_missing
 from stream_seg.explore.audit.profile import profiled
-from stream_seg.explore.audit.reading import Form, Tell, read
+from stream_seg.explore.audit.reading import Form, read
 from stream_seg.explore.audit.roles import Roles, roles_of
 from stream_seg.explore.audit.tables import Column, Table, cut
 from stream_seg.explore.audit.timeline import about_course, period
@@ -142,6 +143,9 @@ def audit(
     for number, table in enumerate(inputs.tables):
         profiled(database, table, tell)
         roles = roles_of(table, outcome)
+        if number:  # rows that are looked up
+            roles.keys = [one for one in table.columns if inputs.tables[0].column(one.name) is not None]
+            roles.customer = None if "customer" in roles.guessed else roles.customer
         found, one = _checked(database, table, roles, now, tell, first=number == 0, sidecar=Path(sidecar).name)
         findings += found
         report.tables.append(one)
@@ -191,7 +195,7 @@ def _checked(
         elif step == "events":
             findings += about_events(database, table, roles, now)
         elif step == "leakage":
-            findings += about_leakage(database, table, roles)
+            findings += about_leakage(database, table, roles, first=first)
     proposal = proposed(database, table, roles, findings)
     when = None if roles.time is None else period(database, table, roles.time, now)
     tell(f"{CHECKING} {table.name}", len(steps), len(steps))

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from stream_seg.errors import ConfigError, Stop
+from stream_seg.explore.audit.findings import Finding
+from stream_seg.explore.audit.tables import cut
 
 BLOCK = 1 << 22
 BOMS = {codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
@@ -33,6 +35,26 @@ class Scan:
     nuls: int = 0
     lines: int = 0
     shown: list[tuple[int, str]] = field(default_factory=list)
+
+    def findings(self, path: Path) -> Iterator[Finding]:
+        """What is wrong with the bytes of the file."""
+        if self.bom:
+            yield Finding(
+                "note", "byte_order_mark", f"{path} begins with a byte order mark",
+                "nothing for stream_seg; other readers may see it as part of the first column's name", (), path.name,
+            )  # fmt: skip
+        if self.strange:
+            shown = "; ".join(f"line {line}: {cut(content)}" for line, content in self.shown)
+            yield Finding(
+                "severe", "encoding", f"{self.strange:,} lines of {path} are not UTF-8 ({shown})",
+                f"write it as UTF-8 (iconv -f LATIN1 -t UTF-8 {path.name}): replay sets such rows aside. They were "
+                "read as Windows-1252 here", (), path.name, {"lines": self.strange},
+            )  # fmt: skip
+        if self.nuls:
+            yield Finding(
+                "severe", "nul_bytes", f"{path} holds {self.nuls:,} NUL bytes: it was cut off or damaged while written",
+                "fetch the file again", (), path.name, {"bytes": self.nuls},
+            )  # fmt: skip
 
 
 @contextmanager
@@ -88,7 +110,7 @@ def scan(path: Path, folder: Path, tell: Callable[[int, int], None]) -> Scan:
 
 def _first(path: Path, block: bytes, found: Scan) -> None:
     if not block.strip():
-        raise ConfigError([f"{path}:1:1: the file is empty, begin it with a line of column names"])
+        raise ConfigError([f"{path}:1:1: the file is empty: there are no rows in it, fetch it again"])
     for bom, name in BOMS.items():
         if block.startswith(bom):
             raise ConfigError([f"{path}:1:1: the file is {name}, write it as UTF-8 (iconv -f {name} -t UTF-8)"])

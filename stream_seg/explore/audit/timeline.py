@@ -128,7 +128,22 @@ def _gaps(database: Database, table: Table, time: Column, now: int) -> Iterator[
         )
 
 
+def same_clock(database: Database, table: Table, time: Column) -> bool:
+    """Whether every time is at the same time of day: a date in other words."""
+    at = instant(time.key, time.form)
+    rows, least, most = database.one(
+        f"SELECT count(m), min(m), max(m) FROM (SELECT {at} % {DAY_MS} AS m FROM {table.sql})"
+    )
+    return bool(rows > 1 and least == most)
+
+
 def _midnight(database: Database, table: Table, time: Column) -> Iterator[Finding]:
+    if same_clock(database, table, time):
+        yield Finding(
+            "note", "no_time_of_day", f"{time.name} is a date: every row has the same time of day",
+            "count in days: hours, sessions and the order within a day mean nothing here", (time.name,), table.name,
+        )  # fmt: skip
+        return
     at = instant(time.key, time.form)
     midnight = f"{at} % {DAY_MS} = 0"
     rows, dated = database.one(f"SELECT count({at}), count(*) FILTER ({midnight}) FROM {table.sql}")

@@ -27,7 +27,7 @@ def test_an_empty_file(tmp_path: Path, capsys: Capture) -> None:
     for name in ("events.csv", "events.ndjson"):
         path = tmp_path / name
         path.write_bytes(b"")
-        assert f"{path}:1:1: the file is empty" in refused(capsys, path)
+        assert f"{path}:1:1: the file is empty: there are no rows in it" in refused(capsys, path)
 
 
 def test_a_header_and_nothing_else(tmp_path: Path, capsys: Capture) -> None:
@@ -35,6 +35,12 @@ def test_a_header_and_nothing_else(tmp_path: Path, capsys: Capture) -> None:
     said = refused(capsys, path, "--write-mapping", tmp_path / "input.yaml")
     assert f"{path}:2:1: there is a header and no row" in said
     assert not (tmp_path / "input.yaml").exists()
+
+
+def test_a_first_line_that_is_a_row(tmp_path: Path, capsys: Capture) -> None:
+    path = csv(tmp_path / "events.csv", rows_of()[1:], rows_of()[0])
+    (found,) = told(audited(capsys, path, code=3), "no_header")
+    assert "looks like a row" in found["what"]
 
 
 def test_one_row(tmp_path: Path, capsys: Capture) -> None:

@@ -25,6 +25,6 @@ def test_seeded_defects_are_found_and_the_clean_year_is_not_accused(
     assert missed == set()
     assert {(one["check"], *one["columns"]) for one in false_findings(clean)} == {
         ("same_but_for_spelling", "package_size"),  # it does write "14 OZ" with two numbers of spaces
-        ("missing_at_random", "age", "income"),  # two thirds of the households told neither
+        ("missing_by_customer", "age", "income"),  # two thirds of the households told neither
     }
     assert audited(capsys, *paths, "--outcome", OUTCOME, now=NOW) == dirty
