@@ -2,13 +2,11 @@
 
 # ruff: noqa: D301, PLC0415  # \b keeps examples in lines; imports wait for the command, so that --help is fast
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from stream_seg.cli.options import DEFAULT_CONFIG, ConfigFile, Json, output, read_config
-from stream_seg.cli.quality import Form
+from stream_seg.cli.options import DEFAULT_CONFIG, ConfigFile, FileFormat, Json, output, present, read_config
 
 
 def register(app: typer.Typer) -> None:
@@ -21,9 +19,7 @@ def feed(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Files of events.")],
     *,
     config: ConfigFile = DEFAULT_CONFIG,
-    form: Annotated[
-        Form | None, typer.Option("--format", help="What the inputs are. Default: by the ends of their names.")
-    ] = None,
+    form: FileFormat = None,
     json: Json = False,
 ) -> None:
     """Plays stored events through the running workers, in order of time, so that a run begins with full windows.
@@ -41,8 +37,7 @@ def feed(
       stream-seg feed 2024-*.parquet --json | jq .through
     """
     shown = output(context, json=json)
-    if missing := [name for name in inputs if not Path(name).is_file()]:
-        raise typer.BadParameter(f"no such file: {', '.join(missing)}", param_hint="INPUT")
+    present(inputs)
     settings = read_config(config)
     from stream_seg.bootstrap import commands as bootstrap
 
