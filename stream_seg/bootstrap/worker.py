@@ -37,9 +37,11 @@ def main() -> None:
         raise SystemExit(2) from None
     threading.Thread(target=_end_with_the_supervisor, daemon=True).start()
     sys.setswitchinterval(SWITCH)
+    # river looks for it as it loads. It belongs to the extra `explore`: no worker needs it, and it is slow to load.
+    sys.modules["sklearn"] = None  # type: ignore[assignment]  # how Python marks what is not to be imported
     if stage != "learn":
         # numba would load scipy for kernels that do linear algebra; none of these stages has one: 14 MB less.
-        sys.modules["scipy"] = None  # type: ignore[assignment]  # how Python marks what is not to be imported
+        sys.modules["scipy"] = None  # type: ignore[assignment]  # as above
     from stream_seg.bootstrap.stages import run_stage  # noqa: PLC0415  # with numba, which looks for scipy as it loads
 
     run_stage(config, stage, embedded="--embedded" in flags, quiet="--quiet" in flags)

@@ -39,6 +39,10 @@ def initial_model(named: str | None, file: Path, definition: Definition, tell: T
 def _wrong(model: ModelVersion, definition: Definition) -> str:
     if not model.intact:
         return f"the model does not match its checksum: it was changed by hand or cut off, {AGAIN}"
+    if not _whole(model):
+        return (
+            f"the parts of the model do not fit together: columns, centres, scale and names differ in length, {AGAIN}"
+        )
     ours = feature_set_version(definition)
     if model.feature_set_version != ours:
         return (
@@ -50,3 +54,8 @@ def _wrong(model: ModelVersion, definition: Definition) -> str:
     if model.tier != BASE or definition.tiers:
         return "a model can be given only where there are no tiers, take the line out"
     return ""
+
+
+def _whole(model: ModelVersion) -> bool:
+    vectors = (model.mean, model.scale, model.clip_low, model.clip_high, *(one for one in model.centers if one))
+    return {len(vector) for vector in vectors} == {len(model.columns)} and len(model.segments) == model.k

@@ -99,8 +99,14 @@ def test_the_version_beside_the_file_is_read(path: Path) -> None:
     ("changes", "problem"),
     [
         ({"feature_set_version": "abc"}, "was learned on other features (abc, the file has"),
+        ({"centers": ((0.0,), (1.0,))}, "the parts of the model do not fit together"),
+        ({"scale": (1.0,)}, "the parts of the model do not fit together"),
+        ({"segments": ("one",)}, "the parts of the model do not fit together"),
         ({"tier": "business"}, "only where there are no tiers"),
-        ({"centers": ((0.0, 0.0), (), (1.0, 1.0), (2.0, 2.0))}, "has 3 segments and `k` says 2, make them the same"),
+        (
+            {"centers": ((0.0, 0.0), (), (1.0, 1.0), (2.0, 2.0)), "segments": ("a", "", "b", "c")},
+            "has 3 segments and `k` says 2, make them the same",
+        ),
     ],
 )
 def test_a_version_that_does_not_fit_is_told(path: Path, changes: dict[str, object], problem: str) -> None:
