@@ -6,6 +6,7 @@ One pass of the live feature code over the input; nothing depends on a clock, th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -26,6 +27,7 @@ Tell: TypeAlias = Callable[[str, int, "int | None"], None]
 READING, FOLDING = "reading", "computing features"
 MONTH = 30  # days
 LATELY = 4 * MONTH  # days before the end that are kept one by one
+NONE = 2**62  # ms, later than anything: no event yet
 NEVER = 36_500 * DAY  # samples are not needed: everybody is looked at directly
 MEMBERS = 5_000  # customers whose days are kept: those with the smallest hashes, as a learner's table
 
@@ -86,8 +88,9 @@ def study(
     if not through and not source.read:
         raise Stop(f"{', '.join(inputs)}: there is no row in it, add the rows")
     if not through:
-        before = " before the end that was asked for" if end else ""
-        raise Stop(f"{', '.join(inputs)}: no usable event{before}{source.first_rejected or ''}")
+        early = end is not None and source.earliest < NONE
+        which = f" before {_said(end)}; the first is of {_said(source.earliest)}" if end is not None and early else ""
+        raise Stop(f"{', '.join(inputs)}: no usable event{which}{source.first_rejected or ''}")
     instant = through if end is None else max(end, source.last + 1)
     everybody = sampling.census(instant)
     state = sampling.state
@@ -96,9 +99,14 @@ def study(
             f"{', '.join(inputs)}: none of {source.read:,} events counts; `stream-seg replay` writes each with its "
             "reason"
         )
-    if not everybody.customers:
-        raise Stop(f"{', '.join(inputs)}: nobody is left at the end: every customer was forgotten")
-    order = np.argsort(np.array(everybody.customers))
+    # Nobody comes by to forget on the way, as a worker does every few days.
+    there = np.flatnonzero(everybody.silence < config.definition.forget_after)
+    if not len(there):
+        raise Stop(
+            f"{', '.join(inputs)}: nobody is left at {_said(instant)}: the last event is of {_said(source.last)}, and "
+            f"a customer is forgotten after `time.forget_after`, {config.definition.forget_after // DAY} days"
+        )
+    order = there[np.argsort(np.array(everybody.customers)[there])]
     table = CustomerTable(
         instant, tuple(everybody.customers[i].decode() for i in order.tolist()), everybody.raw[order],
         everybody.silence[order], Space(activation),
@@ -118,6 +126,10 @@ def _day(sampling: Sampling, boundary: int) -> Day:
     return Day(boundary, here.hashes[order], here.silence[order], here.raw[order], order)
 
 
+def _said(ms: int) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
 class _Usable:
     """Batches without what is no event or is not wanted, and how many there were of either."""
 
@@ -129,7 +141,8 @@ class _Usable:
         self._end = end
         self._tell = tell
         self.read = self.rejected = 0
-        self.first, self.last = 2**62, 0
+        self.first, self.last = NONE, 0
+        self.earliest = NONE  # of all usable ones, wanted or not
         self.first_rejected: str | None = None
 
     def batches(self) -> Iterator[Batch]:
@@ -142,6 +155,8 @@ class _Usable:
             self._tell(READING, self.read, None)
             wanted = np.ones(len(batch), np.bool_)
             wanted[list(batch.rejected)] = False
+            if wanted.any():
+                self.earliest = min(self.earliest, int(batch.times[wanted].min()))
             if self._end is not None:
                 wanted &= batch.times < self._end
             if wanted.any():

@@ -25,6 +25,8 @@ from stream_seg.cli.options import (
 from stream_seg.cli.output import FINDINGS, amount, table
 from stream_seg.cli.rerun import held_against
 
+WARNING = "A t-SNE map shows who is close by, nothing else: sizes and distances of islands mean nothing."
+
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
@@ -108,10 +110,13 @@ def rendered(found: Mapping[str, Any]) -> str:
     first = f"{found['customers']:,} customers at {found['at']}, {found['accepted']:,} of {found['events']:,} events"
     figures = [
         ("columns in the distance", amount(found["columns_in_distance"])),
-        ("as many independent ones", amount(found["redundancy"].get("independent"))),
+        ("independent columns that say as much", amount(found["redundancy"].get("independent"))),
         ("redundant pairs", amount(len(found["redundancy"]["pairs"]))),
-        ("silhouette", amount(found["segments"]["silhouette"])),
+        ("segments, as configured", amount(found["segments"]["k"])),
+        ("silhouette (1: wholly apart, 0: not)", amount(found["segments"]["silhouette"])),
     ]
+    maps = found["maps"]
+    islands = ([f"{maps['verdict']} {WARNING}"] if maps["maps"] else [f"No map: {maps['why']}"]) + [""]
     proposals = [f"proposed: {one['name']}: {one['why']}" for one in found["changes"]]
     written = [f"written: {path}" for path in found["out"]]
-    return "\n".join([first, table(figures, right=[1]), *proposals, *written])
+    return "\n".join([first, table(figures, right=[1]), "", *islands, *proposals, *written])

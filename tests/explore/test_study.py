@@ -37,14 +37,14 @@ def config(tmp_path: Path) -> Path:
 
 
 def test_the_table_at_the_end_and_the_days_before_it(tmp_path: Path) -> None:
-    given = lines(tmp_path, {"ann": [0, 1, 100], "bob": [1], "eve": list(range(140))})
+    given = lines(tmp_path, {"ann": [0, 1, 100], "bob": [30], "cid": [1], "eve": list(range(140))})
     found = study(load(config(tmp_path), {}), [given], form=None, end=None, tell=lambda *_: None)
     assert found.table.at == START + 140 * DAY
-    assert found.table.customers == ("ann", "bob", "eve")
+    assert found.table.customers == ("ann", "bob", "eve")  # cid was forgotten: more than 120 days of silence
     orders = found.table.values("orders").tolist()
     assert orders[:2] == [0.0, 0.0]
     assert orders[2] in (29.0, 30.0)  # the far edge is exact to one tile
-    assert found.table.values("silence")[1] == pytest.approx((139 * DAY - 3_600_000) / 1000, rel=0.07)  # the grid
+    assert found.table.values("silence")[1] == pytest.approx((110 * DAY - 3_600_000) / 1000, rel=0.07)  # the grid
     assert len(found.days) == 1 + 120
     assert len(found.days[-1].hashes) == 2  # bob was silent for more than 90 days
     assert [day.through for day in found.months] == [START + n * DAY for n in (20, 50, 80, 110, 140)]
@@ -61,5 +61,13 @@ def test_at_a_date_nothing_later_is_known(tmp_path: Path) -> None:
 
 def test_nothing_before_the_date_is_told(tmp_path: Path) -> None:
     given = lines(tmp_path, {"ann": [10]})
-    with pytest.raises(Stop, match="no usable event before the end"):
+    with pytest.raises(Stop, match="no usable event before 2023-11-15 00:00:00 UTC; the first is of 2023-11-25 01:00"):
         study(load(config(tmp_path), {}), [given], form=None, end=START, tell=lambda *_: None)
+
+
+def test_long_after_the_last_event_who_would_be_forgotten_is_gone(tmp_path: Path) -> None:
+    given, settings = lines(tmp_path, {"ann": [0], "bob": [50]}), load(config(tmp_path), {})
+    found = study(settings, [given], form=None, end=START + 130 * DAY, tell=lambda *_: None)
+    assert found.table.customers == ("bob",)
+    with pytest.raises(Stop, match=r"nobody is left at .* the last event is of .*, 120 days"):
+        study(settings, [given], form=None, end=START + 300 * DAY, tell=lambda *_: None)

@@ -80,10 +80,8 @@ def _told(subject: Subject, feature: Feature) -> dict[str, Any]:
 
 
 def _order(feature: Feature, counts: Counter[str]) -> list[str]:
-    """As it is declared where the order means something, else the most frequent first."""
+    """As it is declared, where it is; else the most frequent first."""
     present = sorted((value for value in counts if value != UNKNOWN), key=lambda value: (-counts[value], value))
-    if feature.encode != "ordinal":
-        return present
     listed_ = [value for value in feature.categories if value in counts]
     return [*listed_, *(value for value in present if value not in listed_)]
 
@@ -102,7 +100,7 @@ def _picture(subject: Subject, feature: Feature, told: dict[str, Any]) -> str:
             )  # fmt: skip
         axes.set_yticks(places, labels=[short(name) for name, _ in shown])
         axes.invert_yaxis()
-        axes.set_xlabel("% of the customers")
+        axes.set_xlabel("% of all customers, of those of a segment")
         axes.set_title(feature.name)
         figure.legend(loc="outside lower left", ncols=4, handletextpad=0.2, columnspacing=1.0)
     return picture(figure, _said(subject, feature, told, [name for name, _ in rest]), broad=True)
@@ -140,4 +138,4 @@ def _table(told: dict[str, Any]) -> str:
         for value, one in list(told["categories"].items())[:SHOWN]
     ]
     k = len(body[0]) - 3 if body else 0
-    return rows(["category", "customers", "all", *(f"seg. {i}" for i in range(k))], body, right=range(1, 3 + k))
+    return rows(["category", "customers", "of all", *(f"of seg. {i}" for i in range(k))], body, right=range(1, 3 + k))

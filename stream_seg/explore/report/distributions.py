@@ -12,7 +12,7 @@ from stream_seg.core.scaling import REACH
 from stream_seg.explore.page import Section, paragraph, picture, rows, side_by_side
 from stream_seg.explore.report.drawing import HALF, canvas, histogram
 from stream_seg.explore.report.subject import Change, Chapter, Subject
-from stream_seg.explore.report.units import listed, number, percent
+from stream_seg.explore.report.units import listed, number, percent, signed
 
 PICTURES = 30  # features that are drawn; a page of a thousand pictures is read by nobody
 SKEWED = 1.5  # beyond it one tail is said to be long
@@ -85,7 +85,7 @@ def skewness(values: Float64) -> float:
 def _transform(column: Column) -> str:
     f = column.feature
     steps = [name for name, on in (("clip", f.clip), ("log1p", f.log1p), ("quantile clip", f.quantile_clip)) if on]
-    return " and ".join(steps) if steps else "no transform"
+    return f"after {' and '.join(steps)}" if steps else "no transform"
 
 
 def _picture(subject: Subject, column: Column, raw: Float64, f: int, told: dict[str, Any]) -> str:
@@ -98,7 +98,7 @@ def _picture(subject: Subject, column: Column, raw: Float64, f: int, told: dict[
         histogram(right, subject.table.z[:, f])
         right.set_xlabel("standard deviations")
         right.set_ylabel("")
-        right.set_title(f"after {_transform(column)}")
+        right.set_title(_transform(column))
         for axes in (left, right):
             axes.locator_params(axis="x", nbins=4)
     return picture(figure, _said(told, beyond))
@@ -112,7 +112,7 @@ def _said(told: dict[str, Any], beyond: int) -> str:
         f"{number(told['q75'])}."
     )
     before, after = told["skewness"], told["skewness_after"]
-    tail = f" Skewness {before:.1f} before, {after:.1f} after the transform"
+    tail = f" Skewness {signed(before)} before, {signed(after)} after the transform"
     tail += ": one long tail is left." if abs(after) > SKEWED else "."
     piled = told["most_common_share"]
     spike = f" {percent(piled)} have exactly {number(told['most_common'])}." if piled >= PILED else ""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stream_seg.core.definition import Feature
+from stream_seg.core.definition import DAY, HOUR, Feature
 from stream_seg.core.evaluation import adjusted_rand
 from stream_seg.core.model import Float64, Int64
 from stream_seg.core.profile import UNKNOWN
@@ -24,6 +24,8 @@ from stream_seg.wire.text_hash import hash_texts
 TRIED = 6  # features that are tried
 MANY = 20  # different categories beyond which their number is itself a problem
 RARE = 0.02  # share of customers below which a category goes into `other`
+COVERED = 0.5  # of the customers with a category, whom a list of frequent ones has to cover
+LISTED = 12  # categories in a list that a person still reads
 WIDEST = 64  # columns that are tried at most
 OTHER = "other"
 MEANINGS = {
@@ -155,7 +157,7 @@ def _feature(subject: Subject, feature: Feature) -> tuple[dict[str, Any], list[C
         "known": sum(counts.values()) / max(len(values), 1),
     }  # fmt: skip
     told |= _many(counts, len(values))
-    return told, _changes(feature, told, counts, len(values))
+    return told, _changes(subject, feature, told, counts)
 
 
 def _segments(subject: Subject, others: Float64, columns: Float64) -> tuple[Float64, Int64]:
@@ -183,12 +185,19 @@ def _many(counts: Counter[str], n: int) -> dict[str, Any]:
             f"of its own and "
             f"take it as the feature. "
         )
-    flag += (
-        f"{len(rare):,} of them are rarer than {RARE * 100:.0f} % and have {percent(told['rare_share'])} of the "
-        f"customers "
-        f"together: list the {len(counts) - len(rare)} frequent ones under `categories`, the rest count as one."
-    )
-    return {**told, "flag": flag}
+    frequent, covered = len(counts) - len(rare), 1 - told["rare_share"] * n / sum(counts.values())
+    if covered >= COVERED:
+        flag += (
+            f"{len(rare):,} of them are rarer than {RARE * 100:.0f} % and have {percent(told['rare_share'])} of the "
+            f"customers together: list the {frequent} frequent ones under `categories`, the rest count as unknown."
+        )
+    else:
+        flag += (
+            f"a list would not help, the {frequent} that have {RARE * 100:.0f} % each cover {percent(covered)} of the "
+            f"customers. Group them by what they stand for (a region, a kind) before they are sent, count how many "
+            f"different ones a customer has (`aggregate: distinct`), or only report it (`role: outcome`)."
+        )
+    return {**told, "covered": covered, "flag": flag}
 
 
 def hierarchy(values: Sequence[str]) -> tuple[str, list[str]] | None:
@@ -207,30 +216,44 @@ def hierarchy(values: Sequence[str]) -> tuple[str, list[str]] | None:
     return best
 
 
-def _changes(feature: Feature, told: dict[str, Any], counts: Counter[str], n: int) -> list[Change]:
-    """One-hot of the frequent ones, where the configured encoder puts unlike categories together."""
-    frequent = [one for one, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if count >= RARE * n]
-    if feature.encode not in {"hashed", "binary"} or not 2 <= len(frequent) <= 12:
+def _changes(subject: Subject, feature: Feature, told: dict[str, Any], counts: Counter[str]) -> list[Change]:
+    """Where the configured encoder makes unlike categories alike: a column each, or no place in the distance."""
+    now = next((one for one in told["encoders"] if one["encoder"] == feature.encode), None)
+    if feature.encode == "hashed" and now and not now["unequal"]:
+        why = "different categories share a bucket: whoever falls into it is alike by chance"
+    elif feature.encode == "binary" and now and now["unequal"] >= 2:
+        times = f"{now['unequal']:.1f}"
+        why = f"by bits two categories are up to {times} times as unlike as two others, which means nothing"
+    else:
         return []
-    one = next(one for one in told["encoders"] if one["encoder"] == feature.encode)
-    if feature.encode == "binary" and one["unequal"] < 2:
+    order = sorted(counts, key=lambda one: (-counts[one], one))
+    kept = [one for one in feature.categories if one in counts] or [
+        one for one in order if counts[one] >= RARE * subject.n
+    ]
+    if 2 <= len(kept) <= LISTED and sum(counts[one] for one in kept) >= COVERED * sum(counts.values()):
+        if left := len(counts) - len(kept):
+            why += f"; the {left} rarer than {RARE * 100:.0f} % count as unknown"
+        return [Change(feature.name, {"encode": "one_hot", "categories": kept}, why, without=("buckets",))]
+    if len(counts) <= MANY or len({column.feature.name for column in subject.table.columns}) < 2:
         return []
-    if feature.encode == "hashed" and one["unequal"]:
+    why += f"; {len(counts)} are too many for a column each: still reported, no longer in the distance"
+    return [Change(feature.name, {"role": "outcome"}, why), *_different(subject, feature)]
+
+
+def _different(subject: Subject, feature: Feature) -> list[Change]:
+    """How many different ones a customer has, instead of which was the last: of what events name again and again."""
+    name, windows = f"{feature.name}_different", [one.window for one in subject.definition.features if one.window]
+    if not (feature.field or "").startswith("properties.") or not windows:
         return []
-    why = (
-        "different categories share a bucket: whoever falls into it is alike by chance"
-        if feature.encode == "hashed"
-        else f"by bits two categories are up to {one['unequal']:.1f} times as unlike as two others, which means nothing"
-    )
-    why += f"; these {len(frequent)} have at least {RARE * 100:.0f} % of the customers each, the others count as one"
-    return [Change(feature.name, {"encode": "one_hot", "categories": frequent}, why, without=("buckets",))]
+    usual = max(windows, key=windows.count)
+    window = f"{usual // DAY}d" if usual % DAY == 0 else f"{usual // HOUR}h"
+    keys = {"name": name, "aggregate": "distinct", "field": feature.field, "window": window, "transform": ["log1p"]}
+    return [Change(name, keys, f"what {feature.name} says of a customer's ways: how many different ones she has")]
 
 
 def _said(feature: Feature, told: dict[str, Any]) -> str:
     by_name = {one["encoder"]: one for one in told["encoders"]}
-    now = by_name[{"one_hot": "one-hot"}.get(feature.encode or "", feature.encode or "")] if (
-        {"one_hot": "one-hot"}.get(feature.encode or "", feature.encode) in by_name
-    ) else by_name["grouped"]  # fmt: skip
+    now = by_name.get((feature.encode or "").replace("_", "-"), by_name["grouped"])
     tried = [one for one in told["encoders"] if one["encoder"] != "left out"]
     low, high = min(one["agreement"] for one in tried), max(one["agreement"] for one in tried)
     said = (

@@ -14,9 +14,15 @@ from stream_seg.explore.page import Section, paragraph, picture, rows, side_by_s
 from stream_seg.explore.report.drawing import HALF, LINE, SOFT, STRONG, WHOLE, canvas, heatmap, histogram
 from stream_seg.explore.report.observed import PARTS, WEEKDAYS
 from stream_seg.explore.report.subject import Chapter, Subject
-from stream_seg.explore.report.units import number, percent
+from stream_seg.explore.report.units import listed, number, percent
 
 ENOUGH = 10  # events of a customer below which her hours are chance
+HABITS = {  # what would count each of them
+    "weekend explorers": "weekday in [sat, sun]",
+    "weekday workers": "weekday in [mon, tue, wed, thu, fri] and hour >= 9 and hour < 17",
+    "evening people": "hour >= 17",
+    "night owls": "hour < 6",
+}
 NIGHT, EARLY, WORK, EVENING = range(4)
 MEANINGS = {
     "weekend explorers": "at least half of what they do is on Saturday or Sunday, and half as much again as of all",
@@ -185,25 +191,28 @@ def _named(shares: Mapping[str, Float64], baseline: Mapping[str, Float64], *, da
     return [names[j] if over[i, j] >= 0 else "any time" for i, j in enumerate(best.tolist())]
 
 
+def _lasts(one: Mapping[str, Any]) -> bool:
+    again: float = one["same_in_other_weeks"]
+    return again >= 0.3 and again >= 2 * one["by_chance"]
+
+
 def _verdict(groups: Mapping[str, Any], subject: Subject) -> str:
     habits = {name: one for name, one in groups.items() if name != "any time"}
     if not habits:
         return paragraph("Nobody stands out: hours would be no feature here.")
-    name, one = max(habits.items(), key=lambda item: item[1]["share"])
-    lasting = one["same_in_other_weeks"] >= 2 * one["by_chance"] and one["same_in_other_weeks"] >= 0.3
+    name, one = max(habits.items(), key=lambda item: (_lasts(item[1]), item[1]["share"]))
     said = (
-        f"The largest such group are {name}, {percent(one['share'])}. {percent(one['same_in_other_weeks'])} of them "
-        f"are so in the "
-        f"other weeks too ({percent(one['by_chance'])} by chance): "
+        f"{name.capitalize()} are {percent(one['share'])}, and {percent(one['same_in_other_weeks'])} of them are so in "
+        f"the other weeks too ({percent(one['by_chance'])} by chance): "
     )
-    if not lasting:
+    if not _lasts(one):
         return paragraph(said + "that is hardly a habit, and as a feature it would add noise.")
-    known = any("weekday" in (f.where or "") or "hour" in (f.where or "") for f in subject.definition.features)
-    how = (
-        "the configuration already counts by weekday or hour."
-        if known
-        else "it may be a feature of its own, a `ratio` of two counts, one of them with `where: weekday in [sat, sun]`."
-    )
+    where = HABITS[name]
+    part = where.partition(" ")[0]
+    known = [f.name for f in subject.definition.features if part in (f.where or "")]
+    how = f"it may be a feature of its own, a `ratio` of two counts, one of them with `where: {where}`."
+    if known:
+        how += f" The configuration counts by {part} already ({listed(known)})."
     return paragraph(said + f"a habit; {how}")
 
 

@@ -28,6 +28,7 @@ from stream_seg.explore.report.maps import (
     aligned,
     drawn_maps,
     faithful,
+    together,
 )
 from stream_seg.explore.report.subject import Chapter, Subject, drawn
 from stream_seg.explore.report.units import percent
@@ -35,6 +36,7 @@ from stream_seg.explore.report.units import percent
 TELLING = 3  # features that colour a map where none is chosen
 LEGEND = 7  # categories with a colour of their own
 SURVIVES, PARTLY = 0.8, 0.5
+NO_UNIT = "no unit: only who is close by counts"
 WARNING = (
     "A t-SNE map keeps who is near to whom and little else. The distance between two islands, the size of an island "
     "and how "
@@ -61,16 +63,13 @@ def islands(subject: Subject, chosen: Sequence[str], done: Callable[[int, int], 
     figures = _figures(z, maps, noise, labels) | {"mapped": len(z), "customers": subject.n}
     colours = list(chosen) or telling(subject, TELLING)
     figures["colours"] = colours
-    left = (
-        f" {len(z):,} of the {subject.n:,} customers are drawn, chosen at random with the seed."
-        if len(z) < subject.n
-        else ""
-    )
+    figures["verdict"] = verdict = _verdict(figures)
+    which = f"{len(z):,} of the {subject.n:,} customers, chosen at random with the seed: " if len(z) < subject.n else ""
     parts = [
         warning(WARNING),
-        paragraph(_verdict(figures)),
-        paragraph(_means(figures) + left),
-        _large(subject, middle, labels),
+        paragraph(verdict),
+        paragraph(_means(figures)),
+        _large(subject, middle, labels, which),
         _grid(subject, maps, labels, figures),
         _table(figures),
         paragraph(f"The same map (perplexity {middle.perplexity}, start: {middle.start}), coloured by features:"),
@@ -96,8 +95,11 @@ def _middle(maps: Sequence[Map]) -> Map:
 
 def _figures(z: Float64, maps: Sequence[Map], noise: Sequence[Map], labels: Int64) -> dict[str, Any]:
     near = faithful(z, maps)
+    again, chance = together(maps)
     return {
         "agreement": agreement(maps),
+        "together_again": again,
+        "together_by_chance": chance,
         "agreement_of_noise": agreement(noise),
         "islands_of_noise": [one.number for one in noise],
         **{key: near[key] for key in ("neighbours", "kept_between")},
@@ -129,7 +131,8 @@ def _verdict(f: dict[str, Any]) -> str:
         f"Do the islands survive other settings? Agreement {f['agreement']:.2f} (1: the same customers together on "
         f"every map, 0: "
         f"chance; maps of mere noise with the same correlations reach {noise:.2f}), with {many} islands on "
-        f"{len(counts)} maps. "
+        f"{len(counts)} maps. Of two customers who share an island on one map, "
+        f"{percent(f['together_again'])} do on another one ({percent(f['together_by_chance'])} by chance). "
     )
     if np.median(counts) < 2:
         return said + "There are no islands: customers differ by degrees, and borders between segments are a decision."
@@ -157,12 +160,12 @@ def _means(f: dict[str, Any]) -> str:
     )
 
 
-def _large(subject: Subject, middle: Map, labels: Int64) -> str:
+def _large(subject: Subject, middle: Map, labels: Int64, which: str) -> str:
     with canvas(5.2, 5.0) as figure:
         axes = figure.subplots()
         scatter_of_segments(axes, middle.points, labels, subject.segments.k)
         bare(axes)
-        axes.set_xlabel("no unit: only who is close by counts")
+        axes.set_xlabel(NO_UNIT)
         handles, _ = axes.get_legend_handles_labels()
         names = [f"{i} {short(name, 34)}" for i, name in enumerate(subject.segments.names)]
         figure.legend(
@@ -173,9 +176,8 @@ def _large(subject: Subject, middle: Map, labels: Int64) -> str:
         "segments follow the islands in part" if agree > 0.4 else "segments are not the islands"
     )  # fmt: skip
     caption = (
-        f"Perplexity {middle.perplexity}, coloured by segment: {middle.number} islands; {said} (adjusted Rand "
-        f"{agree:.2f} within "
-        f"islands)."
+        f"{which}{'p' if which else 'P'}erplexity {middle.perplexity}, coloured by segment, {middle.number} islands; "
+        f"{said} (adjusted Rand {agree:.2f} within islands)."
     )
     return picture(figure, caption)
 
@@ -227,6 +229,7 @@ def _coloured(subject: Subject, one: Map, within: Int64, name: str) -> str:
         axes = figure.subplots()
         bare(axes)
         axes.set_title(name)
+        axes.set_xlabel(NO_UNIT)
         if feature.encode is None:
             caption = _by_number(subject, figure, axes, one, within, name)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import combinations
+from itertools import combinations, permutations
 from threading import Event
 from typing import Any, NamedTuple
 
@@ -150,6 +150,25 @@ def agreement(maps: Sequence[Map]) -> float:
     """
     found = [adjusted_rand(one.islands, other.islands) for one, other in combinations(maps, 2)]
     return float(np.mean(found)) if found else 1.0
+
+
+def together(maps: Sequence[Map]) -> tuple[float, float]:
+    """Of two customers on one island of a map: how many are so on another map, and how many would be by chance.
+
+    >>> a, b = (Map(30, "", np.empty((4, 2)), np.array(islands)) for islands in ([0, 0, 1, 1], [0, 0, 0, -1]))
+    >>> [tuple(round(share, 3) for share in together(maps)) for maps in ([a, a], [a, b])]
+    [(1.0, 0.333), (0.417, 0.417)]
+    """
+    again, chance = list[float](), list[float]()
+    for one, other in permutations(maps, 2):
+        counts = np.zeros((one.number + 1, other.number + 1))
+        np.add.at(counts, (one.islands, other.islands), 1.0)  # -1, in none, is the last
+        pairs, both = (float((n * (n - 1)).sum()) for n in (counts[:-1].sum(axis=1), counts[:-1, :-1]))
+        among = counts.sum(axis=0)[:-1]
+        n = len(one.islands)
+        again.append(both / pairs if pairs else 0.0)
+        chance.append(float((among * (among - 1)).sum()) / (n * (n - 1)))
+    return (float(np.mean(again)), float(np.mean(chance))) if again else (1.0, 1.0)
 
 
 def aligned(points: Float64, model: Float64) -> Float64:

@@ -10,7 +10,7 @@ import numpy as np
 
 from stream_seg.core.definition import Feature
 from stream_seg.core.evaluation import adjusted_rand
-from stream_seg.core.model import Float64
+from stream_seg.core.model import Float64, Int64
 from stream_seg.core.profile import UNKNOWN
 from stream_seg.core.scaling import REACH, scaler_of
 from stream_seg.explore.page import Section, paragraph, picture, rows
@@ -93,10 +93,10 @@ def _alike(subject: Subject, lacking: list[int], told: dict[str, Any]) -> list[l
 
 
 def _difference(names: list[str], one: dict[str, Any]) -> str:
-    side = "more" if one["by"] > 0 else "less"
+    side = "higher" if one["by"] > 0 else "lower"
     return (
         f"{listed(names)} {'is' if len(names) == 1 else 'are'} not missing at random: the "
-        f"{percent(one['share'])} without have {side} {one['differs']} "
+        f"{percent(one['share'])} without have a {side} {one['differs']} on average "
         f"({abs(one['by']):.1f} standard deviations). Filled with the usual value they would be made alike to others "
         f"who act "
         f"differently."
@@ -136,7 +136,8 @@ def _intro(subject: Subject) -> str:
     return paragraph(
         f"Under each choice the segments are fitted anew. How many customers are in another one then (segments "
         f"matched as well "
-        f"as they can be) is the effect of the choice; another seed alone moves {percent(noise)}."
+        f"as they can be) is the effect of the choice; another seed alone moves {percent(noise)}. To whom the choice "
+        f"makes the unknown alike is said by the segment in which most of them are then."
     )
 
 
@@ -197,11 +198,24 @@ def _effects(subject: Subject, i: int) -> list[dict[str, Any]]:
         labels, _ = segmented(z, within, subject.k, subject.seed)
         found.append(
             {
-                "choice": choice.name, "moved": moved(now, labels), "agreement": adjusted_rand(now, labels),
+                "choice": choice.name, **_where(subject, i, labels),
+                "moved": moved(now, labels), "agreement": adjusted_rand(now, labels),
                 "silhouette": apartness(z, labels, subject.seed), "meaning": choice.meaning,
             }
         )  # fmt: skip
     return found
+
+
+def _where(subject: Subject, i: int, labels: Int64) -> dict[str, Any]:
+    """The segment that has most of those without a value, by the name of the present one that it is most like."""
+    at = np.bincount(labels[subject.missing[:, i]])
+    most = int(at.argmax())
+    there = np.bincount(subject.segments.labels[labels == most])
+    return {"segment": int(there.argmax()), "unknown_there": float(at[most] / at.sum())}
+
+
+def _there(subject: Subject, one: dict[str, Any]) -> str:
+    return f"{percent(one['unknown_there'])} in {one['segment']} ({subject.segments.names[one['segment']]})"
 
 
 def _configured(feature: Feature) -> tuple[str, str]:
@@ -224,13 +238,17 @@ def _table(subject: Subject, i: int, effects: list[dict[str, Any]]) -> str:
     feature = subject.definition.features[i]
     name, meaning = _configured(feature)
     apart = apartness(subject.table.z, subject.segments.labels, subject.seed)
-    body = [[name.replace("`", ""), "–", "–", f"{apart:.2f}", meaning]]
+    now = _there(subject, _where(subject, i, subject.segments.labels))
+    body = [[name.replace("`", ""), now, "–", "–", f"{apart:.2f}", meaning]]
     body += [
         [
-            one["choice"], f"{one['moved'] * subject.n:,.0f} ({percent(one['moved'])})",
+            one["choice"], _there(subject, one), f"{one['moved'] * subject.n:,.0f} ({percent(one['moved'])})",
             f"{one['agreement']:.2f}", f"{one['silhouette']:.2f}", one["meaning"],
         ]
         for one in effects
     ]  # fmt: skip
-    head = [f"{feature.name}, missing", "change segment", "agreement", "silhouette", "what it says"]
-    return rows(head, body, right=[1, 2, 3])
+    head = [
+        f"{feature.name}, missing", "most of the unknown are", "change segment", "agreement", "silhouette",
+        "what it says",
+    ]  # fmt: skip
+    return rows(head, body, right=[2, 3, 4])

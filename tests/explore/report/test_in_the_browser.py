@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.explore.browser import look
+from tests.explore.browser import chromium, look
+
+CENTIMETRE = 96 / 2.54  # CSS pixels
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -15,6 +17,22 @@ async def test_the_page_asks_for_nothing_complains_of_nothing_and_fits(made: Pat
     assert seen.window == width
     assert seen.content <= width
     assert seen.outside == []
+
+
+async def test_printed_nothing_is_cut_and_no_picture_runs_over_two_pages(made: Path) -> None:
+    """17 cm are an A4 page between its margins, 24 cm its height."""
+    async with chromium() as browser:
+        await browser.open(made / "report.html", round(17 * CENTIMETRE))
+        await browser.call("Emulation.setEmulatedMedia", media="print")
+        assert await browser.value("document.documentElement.scrollWidth") <= 17 * CENTIMETRE + 1
+        over = "[...document.querySelectorAll('svg, table')].filter(e => e.getBoundingClientRect().right > innerWidth)"
+        assert await browser.value(f"{over}.length") == 0
+        highest = "Math.max(...[...document.querySelectorAll('figure')].map(e => e.getBoundingClientRect().height))"
+        assert await browser.value(highest) < 24 * CENTIMETRE
+        style = "getComputedStyle(document.querySelector('{}')).{}"
+        assert await browser.value(style.format("figure", "breakInside")) == "avoid"
+        assert await browser.value(style.format("h2", "breakAfter")) == "avoid"
+        assert await browser.value(style.format("table", "breakInside")) == "auto"  # a long one goes on
 
 
 async def test_what_a_page_must_not_do_is_noticed(tmp_path: Path) -> None:

@@ -9,7 +9,10 @@ import pytest
 
 from stream_seg.cli import call
 from stream_seg.config import load
-from tests.explore.report.shop import events, explore, written
+from stream_seg.core.definition import DAY
+from tests.explore.report.shop import BEGINNING, START, events, explore, written
+
+ORDERS = "{name: orders, aggregate: count, window: 60d}"
 
 
 @pytest.fixture
@@ -74,6 +77,12 @@ def test_what_is_missing_is_known_from_what_is_zero(figures: dict[str, Any]) -> 
     assert max(one["moved"] for one in missing["choices"]["plan"]) > 0.1
 
 
+def test_each_way_to_fill_says_to_whom_it_makes_the_unknown_alike(figures: dict[str, Any], made: Path) -> None:
+    own, *_ = figures["missing"]["choices"]["plan"]
+    assert (own["segment"], own["unknown_there"]) == (0, 1.0)
+    assert "100 % in 0 (mostly unknown, low age)" in (made / "report.html").read_text()
+
+
 def test_categories_that_are_not_listed_are_named(figures: dict[str, Any]) -> None:
     assert figures["categories"]["plan"]["categories"]["plus"]["customers"] == 20
     assert figures["categories"]["town"]["distinct"] == 12
@@ -84,6 +93,13 @@ def test_who_comes_at_weekends_is_found_and_is_so_in_other_weeks_too(figures: di
     assert group["customers"] == 8  # every fifth, of those with enough events
     assert group["same_in_other_weeks"] > 0.8
     assert group["by_chance"] < 0.3
+
+
+def test_a_habit_comes_with_the_condition_that_counts_it(made: Path) -> None:
+    """There are more weekday workers, but in the weeks between they are others."""
+    page = (made / "report.html").read_text()
+    assert "Weekend explorers are 20 %, and 89 % of them are so in the other weeks too" in page
+    assert "<code>where: weekday in [sat, sun]</code>" in page
 
 
 def test_every_encoder_is_tried_with_its_columns_and_its_weight(figures: dict[str, Any]) -> None:
@@ -104,6 +120,8 @@ def test_maps_are_drawn_at_several_settings_and_agree_or_not(figures: dict[str, 
     page = (made / "report.html").read_text()
     assert "islands appear in pure noise, too" in page
     assert "Do the islands survive other settings?" in page
+    assert maps["verdict"] in page
+    assert maps["together_again"] > maps["together_by_chance"]
 
 
 def test_json_prints_the_figures_of_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,6 +131,43 @@ def test_json_prints_the_figures_of_the_report(tmp_path: Path, capsys: pytest.Ca
     out = said.pop("out")
     assert said == json.loads((tmp_path / "run" / "report.json").read_bytes())
     assert sorted(out) == sorted(str(one) for one in (tmp_path / "run").iterdir())
+
+
+def test_the_terminal_warns_of_the_map_and_says_whether_its_islands_last(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(tmp_path, events(40))
+    assert explore(tmp_path) == 0
+    said = capsys.readouterr().out
+    assert "sizes and distances of islands mean nothing" in said
+    assert json.loads((tmp_path / "run" / "report.json").read_bytes())["maps"]["verdict"] in said
+
+
+def test_too_many_categories_for_a_list_are_reported_and_counted_instead(tmp_path: Path) -> None:
+    spent = "{name: paid, aggregate: latest, field: properties.price, encode: hashed, buckets: 8}"
+    written(tmp_path, events(60), f"{BEGINNING}\nfeatures:\n  - {ORDERS}\n  - {spent}\n")
+    assert explore(tmp_path) == 0
+    proposed = {one.name: one for one in load(tmp_path / "run" / "proposed.yaml", {}).definition.features}
+    assert proposed["paid"].role == "outcome"
+    assert proposed["paid_different"].aggregate == "distinct"
+    assert proposed["paid_different"].window == 60 * DAY
+    assert "a list would not help" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_a_short_list_that_was_declared_stays_whole_and_in_its_order(tmp_path: Path) -> None:
+    """Rare ones, too: not listed they would be taken for unknown."""
+    plans = [f"p{i}" for i in range(8)]
+    lines = [
+        {"customer": f"c{i}", "time": START + i, "event": "order", "price": 1, "plan": plans[i % 7 if i < 138 else 7]}
+        for i in range(140)
+    ]
+    kind = f"{{name: plan, aggregate: latest, field: traits.plan, encode: binary, categories: [{', '.join(plans)}]}}"
+    written(tmp_path, lines, f"{BEGINNING}\nfeatures:\n  - {ORDERS}\n  - {kind}\n")
+    assert explore(tmp_path) == 0
+    plan = load(tmp_path / "run" / "proposed.yaml", {}).definition.features[1]
+    assert (plan.encode, list(plan.categories)) == ("one_hot", plans)
+    figures = json.loads((tmp_path / "run" / "report.json").read_bytes())
+    assert list(figures["categories"]["plan"]["categories"]) == plans
 
 
 def test_at_a_date_nothing_later_is_in_the_report(tmp_path: Path) -> None:
