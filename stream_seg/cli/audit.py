@@ -3,6 +3,7 @@
 # ruff: noqa: D301, PLC0415  # \b keeps examples in lines; imports wait for the command, so that --help is fast
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -108,5 +109,7 @@ def _write(path: Path, text: str) -> None:
         part.write_text(text, "utf-8")
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise ConfigError([f"{path}: cannot be written: {error.strerror}, name another place"]) from error
+    finally:
+        with suppress(OSError):
+            part.unlink()

@@ -44,6 +44,7 @@ class Database:
             },
         )
         self.run("SET TimeZone = 'UTC'; SET enable_progress_bar = true; SET enable_progress_bar_print = false")
+        self.run("PRAGMA disable_checkpoint_on_shutdown")  # the file goes anyway
         self.error: type[Exception] = self._duckdb.Error
 
     def __enter__(self) -> Self:
@@ -75,8 +76,8 @@ class Database:
             finally:
                 done.set()
 
-        threading.Thread(target=work, daemon=True).start()
         try:
+            threading.Thread(target=work, daemon=True).start()
             while not done.wait(LOOK):
                 if tell is not None:
                     tell(max(self._connection.query_progress(), 0.0))
