@@ -9,7 +9,17 @@ from typing import Annotated
 
 import typer
 
-from stream_seg.cli.options import DEFAULT_CONFIG, AnyForm, AnyFormat, Json, instant, output, present, read_config
+from stream_seg.cli.options import (
+    DEFAULT_CONFIG,
+    AnyForm,
+    AnyFormat,
+    Json,
+    extra_explore,
+    instant,
+    output,
+    present,
+    read_config,
+)
 from stream_seg.cli.output import FINDINGS
 from stream_seg.errors import ConfigError
 
@@ -85,8 +95,9 @@ def audit(
         from stream_seg.config import KafkaSettings
 
         kafka = KafkaSettings(bootstrap=bootstrap) if bootstrap else read_config(config, model=False).kafka
-    from stream_seg.bootstrap.auditing import run_audit
-    from stream_seg.cli.audit_text import rendered
+    with extra_explore():
+        from stream_seg.bootstrap.auditing import run_audit
+        from stream_seg.cli.audit_text import rendered
 
     with shown.progress() as tell:
         report = run_audit(

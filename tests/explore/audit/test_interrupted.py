@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of an audit: exit code 130, one line, nothing half-written, no rows left in a temporary folder."""
+"""Ctrl-C in the middle of an audit: exit code 130, nothing half-written, no rows left in a temporary folder."""
 
 from __future__ import annotations
 
