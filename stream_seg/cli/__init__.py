@@ -1,6 +1,6 @@
 """The command ``stream-seg``: parses, calls `stream_seg.bootstrap`, shows what came back.
 
-Exit codes: 0 fine · 1 it failed · 2 wrong usage or configuration · 3 it worked and found something.
+Exit codes: 0 fine · 1 it failed · 2 wrong usage or configuration · 3 it worked and found something · 130 Ctrl-C.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import typer
 from typer.exceptions import TyperException
 
-from stream_seg.cli.output import FAILED, OK, USAGE
+from stream_seg.cli.output import FAILED, INTERRUPTED, OK, USAGE
 from stream_seg.errors import ConfigError, StreamSegError
 
 
@@ -47,7 +47,9 @@ def call(arguments: list[str]) -> int:
         return _failed(asked, error, str(error), USAGE)
     except StreamSegError as error:
         return _failed(asked, error, f"stream-seg: {error}", FAILED)
-    except (KeyboardInterrupt, typer.Abort) as error:
+    except KeyboardInterrupt as error:  # just before or after the command itself, which ends the same way
+        return _failed(asked, error, "stream-seg: interrupted", INTERRUPTED)
+    except typer.Abort as error:
         return _failed(asked, error, "stream-seg: interrupted", FAILED)
     except BrokenPipeError:  # `stream-seg segments | head`: nobody is left to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

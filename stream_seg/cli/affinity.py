@@ -12,6 +12,7 @@ from stream_seg.cli.options import (
     ConfigFile,
     FileFormat,
     Json,
+    extra_explore,
     instant,
     output,
     present,
@@ -52,7 +53,8 @@ def affinity(
     shown = output(context, json=json)
     present(inputs)
     settings = read_config(config, model=False)
-    from stream_seg.bootstrap.affinity import Asked, parts_of, run_affinity
+    with extra_explore():
+        from stream_seg.bootstrap.affinity import Asked, parts_of, run_affinity
 
     asked = Asked(of, components, name)
     parts_of(settings.definition, asked)

@@ -3,12 +3,23 @@
 # ruff: noqa: D301, PLC0415  # \b keeps examples in lines; imports wait for the command, so that --help is fast
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from stream_seg.cli.options import DEFAULT_CONFIG, AnyForm, AnyFormat, Json, instant, output, present, read_config
+from stream_seg.cli.options import (
+    DEFAULT_CONFIG,
+    AnyForm,
+    AnyFormat,
+    Json,
+    extra_explore,
+    instant,
+    output,
+    present,
+    read_config,
+)
 from stream_seg.cli.output import FINDINGS
 from stream_seg.errors import ConfigError
 
@@ -84,8 +95,9 @@ def audit(
         from stream_seg.config import KafkaSettings
 
         kafka = KafkaSettings(bootstrap=bootstrap) if bootstrap else read_config(config, model=False).kafka
-    from stream_seg.bootstrap.auditing import run_audit
-    from stream_seg.cli.audit_text import rendered
+    with extra_explore():
+        from stream_seg.bootstrap.auditing import run_audit
+        from stream_seg.cli.audit_text import rendered
 
     with shown.progress() as tell:
         report = run_audit(
@@ -108,5 +120,7 @@ def _write(path: Path, text: str) -> None:
         part.write_text(text, "utf-8")
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise ConfigError([f"{path}: cannot be written: {error.strerror}, name another place"]) from error
+    finally:
+        with suppress(OSError):
+            part.unlink()

@@ -83,11 +83,12 @@ def extra_explore() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("stream_seg"):
+        package = (error.name or "").partition(".")[0]
+        if package == "stream_seg":
             raise
         from stream_seg.errors import Stop  # noqa: PLC0415  # nearly never
 
-        raise Stop(f"the package {error.name} is not installed: pip install 'stream_seg[explore]'") from error
+        raise Stop(f"the package {package} is not installed: pip install 'stream_seg[explore]'") from error
 
 
 def present(inputs: Sequence[str], option: str = "INPUT") -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-OK, FAILED, USAGE, FINDINGS = 0, 1, 2, 3  # exit codes
+OK, FAILED, USAGE, FINDINGS, INTERRUPTED = 0, 1, 2, 3, 130  # exit codes
 
 Tell: TypeAlias = Callable[[str, int, int | None], None]  # what is being done, how much of it, of how much (or None)
 

@@ -13,15 +13,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from importlib import import_module
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from sklearn.decomposition import PCA
 
 from stream_seg.core.model import Float64
 from stream_seg.core.naming import MOST_WORDS
-from stream_seg.errors import ConfigError, Stop
+from stream_seg.errors import Stop
 
 DIGITS = 4  # of a weight: what is below may differ between processors
 RARE = 0.01  # a category that is less of everything than this is weighed as if it were so much: else it would shout
@@ -62,7 +62,7 @@ def fit(amounts: Float64, of: Sequence[str], components: int, *, prefix: str = "
     scaled = shares / unit
     if not (scaled.std(axis=0) > 1e-12).any():
         raise Stop("all customers have the same shares: there is nothing that tells them apart")
-    analysis = _decomposition().PCA(n_components=components, svd_solver="full").fit(scaled)
+    analysis = PCA(n_components=components, svd_solver="full").fit(scaled)
     found = []
     for loadings, explained in zip(analysis.components_, analysis.explained_variance_ratio_.tolist(), strict=True):
         weights = loadings / unit
@@ -101,12 +101,3 @@ def yaml_of(found: Affinity, name: str, day: str) -> str:
             f"    words: {{high: {one.high}, low: {one.low}}}",
         ]
     return "\n".join(lines) + "\n"
-
-
-def _decomposition() -> Any:
-    try:
-        return import_module("sklearn.decomposition")
-    except ImportError as error:
-        raise ConfigError(
-            ["affinity: the package scikit-learn is not installed: pip install 'stream_seg[explore]'"]
-        ) from error

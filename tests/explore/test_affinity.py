@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -126,11 +125,3 @@ def test_too_few_customers_and_customers_who_are_all_alike_give_no_weights() -> 
         fit(np.vstack([amounts(39), np.zeros((5, 4))]), PARTS, 2)
     with pytest.raises(Stop, match="all customers have the same shares"):
         fit(np.tile([1.0, 2.0, 3.0, 4.0], (80, 1)), PARTS, 2)
-
-
-def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
-                                                   capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
-    given, config = shop(tmp_path)
-    monkeypatch.setitem(sys.modules, "sklearn.decomposition", None)
-    assert call(["affinity", given, "--config", config, "--of", "buys_"]) == 2
-    assert "pip install 'stream_seg[explore]'" in capsys.readouterr().err

@@ -209,6 +209,8 @@ def test_parquet_nulls_decimals_and_dictionaries_are_read_as_what_they_mean(tmp_
     [
         ("o.csv", "id,who\n", r"o.csv:1:1: when: no such column, choose from id, who"),
         ("o.csv", "", r"o.csv:1:1: the file is empty"),
+        ("o.csv", "id;who;when\n1;anna;2017-01-01\n", r"o.csv:1:1: the columns are divided by ';', not ','"),
+        ("o.tsv", "id,who,when\n1,anna,2017-01-01\n", r"o.tsv:1:1: the columns are divided by ',', not a tab"),
         ("o.parquet", "no parquet", r"cannot be read as Parquet"),
         ("o.xlsx", "", r"cannot tell what it is, use a name that ends in one of .ndjson"),
         ("o.parquet.gz", "", r"cannot tell what it is"),
@@ -229,6 +231,24 @@ def test_a_missing_file_a_missing_mapping_and_a_missing_package_are_named(
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ConfigError, match=r"pip install 'stream_seg\[parquet\]'"):
         read_all(file("o.parquet", ""))
+
+
+def test_a_table_in_utf_16_is_told(tmp_path: Path) -> None:
+    (tmp_path / "o.csv").write_text("id,who,when\n1,anna,2017-01-01\n", "utf-16")
+    with pytest.raises(ConfigError, match=r"o.csv:1:1: the file is UTF-16, write it as UTF-8"):
+        read_all(tmp_path / "o.csv")
+
+
+def test_a_parquet_that_is_damaged_inside_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "o.parquet"
+    rows = range(1_000)
+    columns = {"id": [str(n) for n in rows], "who": [f"c{n}" for n in rows], "when": [NOON + n for n in rows],
+               "price": [float(n) for n in rows], "gift": ["red"] * 1_000}  # fmt: skip
+    pq.write_table(pa.table(columns), path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:400] + bytes(200) + whole[600:])
+    with pytest.raises(Stop, match=r"o.parquet: the Parquet is damaged: .*; fetch it again"):
+        read_all(path)
 
 
 def test_a_gzip_stream_cut_short_stops_after_what_could_be_read(file: Any) -> None:

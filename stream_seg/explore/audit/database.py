@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from stream_seg.errors import ConfigError
+import duckdb
 
 MEMORY = "1GB"  # what DuckDB keeps; Python, the libraries and buffers outside of it come on top: 2 GB in all
 WIDE_MEMORY = "4GB"  # thousands of columns: each needs buffers, however few rows there are
@@ -24,15 +24,8 @@ class Database:
     """One connection and its folder. Statements run beside, so that Ctrl-C is heard while they do."""
 
     def __init__(self) -> None:
-        try:
-            self._duckdb = import_module("duckdb")
-        except ModuleNotFoundError as error:
-            if error.name != "duckdb":
-                raise
-            remedy = "pip install 'stream_seg[explore]'"
-            raise ConfigError([f"audit: the package duckdb is not installed: {remedy}"]) from error
         self.folder = Path(tempfile.mkdtemp(prefix="stream-seg-audit-"))
-        self._connection = self._duckdb.connect(
+        self._connection = duckdb.connect(
             str(self.folder / "rows.duckdb"),
             config={
                 "memory_limit": MEMORY,
@@ -44,7 +37,8 @@ class Database:
             },
         )
         self.run("SET TimeZone = 'UTC'; SET enable_progress_bar = true; SET enable_progress_bar_print = false")
-        self.error: type[Exception] = self._duckdb.Error
+        self.run("PRAGMA disable_checkpoint_on_shutdown")  # the file goes anyway
+        self.error: type[Exception] = duckdb.Error
 
     def __enter__(self) -> Self:
         return self
@@ -52,7 +46,7 @@ class Database:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._connection.close()
         with suppress(OSError):
-            import_module("shutil").rmtree(self.folder)
+            shutil.rmtree(self.folder)
 
     def widen(self) -> None:
         """For thousands of columns."""
@@ -75,8 +69,8 @@ class Database:
             finally:
                 done.set()
 
-        threading.Thread(target=work, daemon=True).start()
         try:
+            threading.Thread(target=work, daemon=True).start()
             while not done.wait(LOOK):
                 if tell is not None:
                     tell(max(self._connection.query_progress(), 0.0))

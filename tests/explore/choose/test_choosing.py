@@ -193,16 +193,6 @@ def test_ctrl_c_leaves_nothing_half_written(shop: tuple[Path, str], tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_the_extra_the_remedy_is_told(shop: tuple[Path, str], tmp_path: Path) -> None:
-    config, events = shop
-    program = "import sys; sys.modules['matplotlib'] = None; from stream_seg.cli import main; main()"
-    words = ["choose", events, "-c", str(config), "--out", str(tmp_path / "out")]
-    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "pip install 'stream_seg[explore]'" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def test_wrong_usage_is_told(shop: tuple[Path, str], tmp_path: Path) -> None:
     config, events = shop
     out = ("--out", str(tmp_path / "out"))

@@ -26,10 +26,11 @@ ROW = b"ann,2024-01-01,5\n"
     ("name", "content", "code", "said"),
     [
         ("a.csv", b"", 2, "a.csv:1:1: the file is empty, begin it with a line of column names"),
-        ("a.csv", HEAD, 1, "a.csv: no usable event"),
+        ("a.csv", HEAD, 1, "a.csv: there is no row in it, add the rows"),
+        ("a.csv", HEAD + b"ann,2024-01-01,NaN\n", 1, "a.csv: none of 1 events counts; `stream-seg replay` writes each"),
         ("a.csv", HEAD + ROW, 1, "1 different customers are too few for segments"),
         ("a.csv", b"who\nann\n", 2, "a.csv:1:1: at: no such column, choose from who"),
-        ("a.csv", HEAD.replace(b",", b";") + ROW.replace(b",", b";"), 2, "no such column, choose from who;at;paid"),
+        ("a.csv", HEAD.replace(b",", b";") + ROW.replace(b",", b";"), 2, "the columns are divided by ';'"),
         ("a.csv", b"\xef\xbb\xbf" + HEAD + ROW, 1, "1 different customers are too few for segments"),
         ("a.csv", HEAD + b"\xe9ve,2024-01-01,5\n", 1, "a.csv:2: invalid_utf8 at $: the row is not UTF-8"),
         (

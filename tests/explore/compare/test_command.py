@@ -193,18 +193,6 @@ def test_too_few_customers_are_one_line_and_leave_nothing(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["events.ndjson", "segmentation.yaml"]
 
 
-def test_without_the_extra_the_line_says_how_to_get_it(shop: Path, tmp_path: Path) -> None:
-    program = PROGRAM.format("sys.modules['hdbscan'] = None; ")
-    words = ["compare", str(shop / "events.ndjson"), "-c", settings(shop), "--out", str(tmp_path / "run")]
-    done = subprocess.run(
-        [sys.executable, "-c", program, *words], cwd=ROOT, check=False, capture_output=True, text=True
-    )
-    assert done.returncode == 1
-    assert "pip install 'stream_seg[explore]'" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert [*tmp_path.iterdir()] == []
-
-
 @pytest.mark.parametrize("when", ["reading", "computing features", "comparing methods", "drawing"])
 def test_ctrl_c_leaves_nothing_half_written(shop: Path, tmp_path: Path, when: str) -> None:
     # Whoever runs tests in the background has processes that ignore SIGINT, unless they say otherwise.

@@ -62,10 +62,10 @@ def test_more_customers_of_few_kinds_than_a_map_needs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "code", "said"),
     [
-        ("events.ndjson", b"", 1, "there is no row in it"),
-        ("events.csv", b"customer,time,event,price,plan,age,town\n", 1, "there is no row in it"),
+        ("events.ndjson", b"", 1, "there is no row in it, add the rows"),
+        ("events.csv", b"customer,time,event,price,plan,age,town\n", 1, "there is no row in it, add the rows"),
         ("events.csv", b"", 2, "the file is empty"),
-        ("events.csv", b"who;when\nann;1\n", 2, "divided by ';'"),
+        ("events.csv", b"who;when\nann;1\n", 2, "the columns are divided by ';', not ','; write it with ','"),
         ("events.csv", b"customer,time,event,price,plan,age,town\nann,never,order,1,,,\n", 1, "no usable event"),
     ],
 )
