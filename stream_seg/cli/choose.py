@@ -107,11 +107,11 @@ def rendered(found: Mapping[str, Any]) -> str:
     ]
     counts = found["events"]
     unused = counts["events"] - counts["accepted"]
+    gap = "none" if found["gap_best"] == 1 else found["gap_best"]
     return "\n".join([
         f"{counts['accepted']:,} of {counts['events']:,} events counted"
         + (f"; {unused:,} did not: `stream-seg replay` says why" if unused else ""),
-        (f"{found['customers']:,} customers; the gap statistic says {found['gap_best']} segments, "
-        f"the elbow {found['elbow']}"), "",
+        f"{found['customers']:,} customers; segments by the gap statistic: {gap}, by the elbow: {found['elbow']}", "",
         table([head, *lines], right=range(7)), "",
         f"Chosen: {found['chosen']}. {chosen['because']}", "",
         table([("segment", "name", "share"), *segments], right=[2]), "",

@@ -176,65 +176,6 @@ def test_too_few_customers_are_told_and_nothing_is_left(shop: tuple[Path, str], 
     assert [path.name for path in tmp_path.iterdir()] == ["events.ndjson"]
 
 
-TABLE = """
-name: shop
-input: {mapping: {customer: who, time: at, time_zone: UTC, event: '=order', properties: {paid: paid}}}
-features:
-- {name: orders, aggregate: count, window: 30d}
-- {name: spend, aggregate: sum, field: properties.paid, window: 30d}
-"""
-HEAD = b"who,at,paid\n"
-ROW = b"ann,2024-01-01,5\n"
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "code", "said"),
-    [
-        ("a.csv", b"", 2, "a.csv:1:1: the file is empty, begin it with a line of column names"),
-        ("a.csv", HEAD, 1, "a.csv: no usable event"),
-        ("a.csv", HEAD + ROW, 1, "1 different customers are too few for segments"),
-        ("a.csv", b"who\nann\n", 2, "a.csv:1:1: at: no such column, choose from who"),
-        ("a.csv", HEAD.replace(b",", b";") + ROW.replace(b",", b";"), 2, "no such column, choose from who;at;paid"),
-        ("a.csv", b"\xef\xbb\xbf" + HEAD + ROW, 1, "1 different customers are too few for segments"),
-        ("a.csv", HEAD + b"\xe9ve,2024-01-01,5\n", 1, "a.csv:2: invalid_utf8 at $: the row is not UTF-8"),
-        (
-            "a.csv",
-            HEAD + b"ann,yesterday,5\n",
-            1,
-            "no usable event; the first that is none, a.csv:2: invalid_timestamp",
-        ),
-        ("a.csv", b"who,at,paid,who\n" + ROW, 2, "a.csv:1:1: who: two columns have this name, rename one of them"),
-        ("a.parquet", b"PAR1 and then it was cut off", 2, "a.parquet: cannot be read as Parquet"),
-    ],
-)
-def test_bad_input_is_told_and_nothing_is_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes, code: int, said: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / name).write_bytes(content)
-    (tmp_path / "shop.yaml").write_text(TABLE)
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from stream_seg.cli import main; main()",
-            "choose",
-            name,
-            "-c",
-            "shop.yaml",
-            "--out",
-            "out",
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert said in done.stderr
-    assert done.returncode == code
-    assert "Traceback" not in done.stderr
-    assert sorted(path.name for path in tmp_path.iterdir()) == [name, "shop.yaml"]
-
-
 @pytest.mark.parametrize("when", ["computing features", "stability", "live learner", "replaying"])
 def test_ctrl_c_leaves_nothing_half_written(shop: tuple[Path, str], tmp_path: Path, when: str) -> None:
     config, events = shop
