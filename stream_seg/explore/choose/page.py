@@ -76,8 +76,8 @@ def _choice(
             "Mean place: among all numbers of segments, 1 is the best. Gap: the gap statistic with its standard error. "
             "Draws and months: agreement (adjusted Rand index) with other draws of the customers, and from month to "
             "month (median). Names: told apart in words. Moves: customers who move in 30 days. Flips: of 1,000 active "
-            "customers a day, those whose label a live learner would have changed by itself; they do not rank. A dash: there "
-            "were too few days or customers to measure it."
+            "customers a day, those whose label a live learner would have changed by itself; they do not rank. A "
+            "dash: there were too few days or customers to measure it."
         ),
         *(paragraph(one.because) for one in ranking if one is not chosen),
     ]
