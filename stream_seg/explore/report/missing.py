@@ -96,7 +96,7 @@ def _difference(names: list[str], one: dict[str, Any]) -> str:
     side = "higher" if one["by"] > 0 else "lower"
     return (
         f"{listed(names)} {'is' if len(names) == 1 else 'are'} not missing at random: the "
-        f"{percent(one['share'])} without have a {side} {one['differs']} on average "
+        f"{percent(one['share'])} without are {side} in {one['differs']} on average "
         f"({abs(one['by']):.1f} standard deviations). Filled with the usual value they would be made alike to others "
         f"who act "
         f"differently."
