@@ -99,9 +99,21 @@ def _tells(finding: Mapping[str, Any], seed: Seed) -> bool:
     )
 
 
+# What is wrong with the clean year itself, and how that was seen: these findings are true.
+TRUE = {
+    ("same_but_for_spelling", "package_size"): "93,884 rows write '16 OZ', 109 '16    OZ' and one '16  OZ'",
+    ("missing_by_customer", "age", "income"): "1,668 of 2,469 households have neither in any row, 801 have both in all",
+    (
+        "dead_source",
+        "store_id",
+    ): "store 354: 833 rows or more in each month, none after 4 October; 414: none after 17 July",
+}
+
+
 def false_findings(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """What is told of clean data and is no note."""
-    return [finding for finding in document["findings"] if finding["severity"] != "note"]
+    """What is told of clean data, is no note, and is not true."""
+    told = [finding for finding in document["findings"] if finding["severity"] != "note"]
+    return [finding for finding in told if (finding["check"], *finding["columns"]) not in TRUE]
 
 
 def audited(paths: Sequence[Path]) -> tuple[dict[str, Any], float]:
