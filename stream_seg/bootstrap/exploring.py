@@ -66,13 +66,14 @@ def study(
     """Folds stored events up to `end` (ms, not included; None: all) into a study.
 
     `watch` sees every batch of usable events on its way. Without `history` days and months are left empty, which takes
-    less time. Tiers are left out: everybody is looked at together. Raises `Stop` where nobody is left to look at.
+    less time. Tiers are left out: everybody is looked at together. Raises `Stop` where nobody is left to look at, or
+    a file was written meanwhile.
     """
     activation = daily(config.definition, every=NEVER)
     sampling = Sampling(activation)
-    source = _Usable(
-        read([Path(name) for name in inputs], config.definition.input.mapping, form=form), end, tell, watch
-    )
+    files = [Path(name) for name in inputs]
+    sizes = [file.stat().st_size for file in files]
+    source = _Usable(read(files, config.definition.input.mapping, form=form), end, tell, watch)
     days, months = list[Day](), list[Day]()
     through = 0
     for boundary in sampling.boundaries(in_order(source.batches())):
@@ -85,6 +86,8 @@ def study(
             if left % MONTH == 0:
                 months.append(day)
         tell(FOLDING, boundary // DAY - source.first // DAY, source.last // DAY - source.first // DAY + 1)
+    if grown := [str(file) for file, size in zip(files, sizes, strict=True) if file.stat().st_size != size]:
+        raise Stop(f"{', '.join(grown)}: it was written while it was read; look at it again when it is whole")
     if not through and not source.read:
         raise Stop(f"{', '.join(inputs)}: there is no row in it, add the rows")
     if not through:

@@ -107,7 +107,15 @@ def explore(
 
 def rendered(found: Mapping[str, Any]) -> str:
     """What a person wants to know first: how much there was, what stands out, and where the report is."""
-    first = f"{found['customers']:,} customers at {found['at']}, {found['accepted']:,} of {found['events']:,} events"
+    customers, unused = found["customers"], found["events"] - found["accepted"]
+    first = (
+        f"{customers:,} customer{'' if customers == 1 else 's'} at {found['at']}; {found['accepted']:,} of "
+        f"{found['events']:,} events counted"
+    )
+    if unused:
+        first += f"; {unused:,} did not: `stream-seg replay` says why"
+    if found["segments"]["k"] == 1:
+        first += "\nNobody differs from anybody, so there are no segments: it takes more customers, or other features."
     figures = [
         ("columns in the distance", amount(found["columns_in_distance"])),
         ("independent columns that say as much", amount(found["redundancy"].get("independent"))),

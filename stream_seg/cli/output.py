@@ -89,16 +89,23 @@ def span(seconds: float) -> str:
     return f"{seconds:.0f}s"
 
 
+NOTHING = 1e-9
+
+
 def amount(value: float | str | None) -> str:
     """A value as people read it.
 
     >>> amount(1234.5), amount(0.0123), amount(3.0), amount(None), amount("plus")
     ('1,234.5', '0.0123', '3', '–', 'plus')
+    >>> amount(3.3e-15)  # a sum from which everything was taken away again
+    '0'
     """
     if value is None:
         return "–"
     if isinstance(value, str):
         return value
+    if abs(value) < NOTHING:
+        return "0"
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
     return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.3g}"

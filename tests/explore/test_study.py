@@ -65,6 +65,18 @@ def test_nothing_before_the_date_is_told(tmp_path: Path) -> None:
         study(load(config(tmp_path), {}), [given], form=None, end=START, tell=lambda *_: None)
 
 
+def test_a_file_that_is_written_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    given = lines(tmp_path, {"ann": [0, 1], "bob": [30]})
+
+    def grows(phase: str, *_: object) -> None:
+        if phase == "reading":
+            with Path(given).open("ab") as file:
+                file.write(b"\n")
+
+    with pytest.raises(Stop, match=r"events\.ndjson: it was written while it was read"):
+        study(load(config(tmp_path), {}), [given], form=None, end=None, tell=grows)
+
+
 def test_long_after_the_last_event_who_would_be_forgotten_is_gone(tmp_path: Path) -> None:
     given, settings = lines(tmp_path, {"ann": [0], "bob": [50]}), load(config(tmp_path), {})
     found = study(settings, [given], form=None, end=START + 130 * DAY, tell=lambda *_: None)

@@ -23,6 +23,7 @@ from stream_seg.explore.report.maps import (
     LEAST,
     MAPPED,
     SMALLEST_ISLAND,
+    USUAL,
     Map,
     agreement,
     aligned,
@@ -89,7 +90,7 @@ def _impossible(z: Float64) -> str:
 
 def _middle(maps: Sequence[Map]) -> Map:
     """The one that is shown large: the middle perplexity from the principal components."""
-    usual = [one for one in maps if one.start != "random"]
+    usual = [one for one in maps if one.start == USUAL]
     return usual[len(usual) // 2]
 
 
@@ -184,14 +185,15 @@ def _large(subject: Subject, middle: Map, labels: Int64, which: str) -> str:
 
 def _grid(subject: Subject, maps: Sequence[Map], labels: Int64, figures: dict[str, Any]) -> str:
     columns = len({one.perplexity for one in maps})
-    with canvas(2.4 * max(columns, 2), 4.9) as figure:
-        grid = figure.subplots(2, columns, squeeze=False)
+    lines = len(maps) // columns
+    with canvas(2.4 * max(columns, 2), 2.45 * lines) as figure:
+        grid = figure.subplots(lines, columns, squeeze=False)
         for i, one in enumerate(maps):
-            axes = grid[i % 2, i // 2]
+            axes = grid[i % lines, i // lines]
             scatter_of_segments(axes, one.points, labels, subject.segments.k)
             bare(axes)
             axes.set_title(f"perplexity {one.perplexity}")
-            axes.set_ylabel(f"start: {one.start}" if i // 2 == 0 else "")
+            axes.set_ylabel(f"start: {one.start}" if i // lines == 0 else "")
             axes.set_xlabel(f"{one.number} island{'' if one.number == 1 else 's'}")
     caption = (
         f"The same customers under {len(maps)} settings, coloured by segment, no unit on either axis; agreement of "

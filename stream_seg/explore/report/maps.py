@@ -17,6 +17,8 @@ from stream_seg.core.evaluation import adjusted_rand
 from stream_seg.core.model import Float64, Int64
 
 PERPLEXITIES = (10, 30, 100)
+USUAL = "principal components"
+STARTS = (USUAL, "random", "random, next seed")
 MAPPED = 3_000  # customers at most: a map of more takes minutes and is one blot
 LEAST = 3 * 5 + 2  # customers below which there is no map: a perplexity of 5 looks at 15 neighbours
 NEIGHBOURS = 15
@@ -60,18 +62,19 @@ def perplexities(n: int) -> list[int]:
 
 
 def drawn_maps(z: Float64, seed: int, done: Callable[[int, int], None]) -> list[Map]:
-    """Maps of the rows of z at several perplexities, from two starts each; and of noise with the same correlations.
+    """Maps of the rows of z at several perplexities, from `STARTS` each; and of noise with the same correlations.
 
-    A start from the principal components is the usual one, the other begins at random: what both show is of neither.
+    A start from the principal components is the usual one, the others begin at random, each with a seed of its own:
+    what all of them show is of none.
     """
     noise = noise_like(z, seed)
     orders = [
-        _Order(z, perplexity, start, seed, "customers")
-        for perplexity in perplexities(len(z)) for start in ("principal components", "random")
+        _Order(z, perplexity, start, seed + i, "customers")
+        for perplexity in perplexities(len(z)) for i, start in enumerate(STARTS)
     ]  # fmt: skip
     orders += [
-        _Order(noise, perplexity, start, seed, "noise")
-        for perplexity in perplexities(len(z))[:2] for start in ("random", "principal components")
+        _Order(noise, perplexity, start, seed + i, "noise")
+        for perplexity in perplexities(len(z))[:2] for i, start in enumerate(STARTS[:2])
     ]  # fmt: skip
     found = list[Map]()
     done(0, len(orders))
@@ -92,7 +95,7 @@ def drawn_maps(z: Float64, seed: int, done: Callable[[int, int], None]) -> list[
 def _map(order: _Order, unwanted: Event) -> Map:
     from openTSNE import TSNE  # noqa: PLC0415  # half a second that a report without maps does not need
 
-    start = "random" if order.start == "random" else started(order.z, order.seed)
+    start = started(order.z, order.seed) if order.start == USUAL else "random"
     made = TSNE(
         perplexity=order.perplexity, initialization=start, random_state=order.seed, n_jobs=1, neighbors="exact",
         negative_gradient_method="bh", callbacks=lambda *_: unwanted.is_set(), callbacks_every_iters=HEED,

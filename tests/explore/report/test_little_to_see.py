@@ -35,7 +35,7 @@ def test_few_customers_have_a_report(tmp_path: Path, customers: int, config: str
 def test_the_fewest_customers_that_a_map_takes(tmp_path: Path) -> None:
     written(tmp_path, events(18))
     assert explore(tmp_path) == 0
-    assert [one["perplexity"] for one in read(tmp_path)[1]["maps"]["maps"]] == [5, 5]
+    assert [one["perplexity"] for one in read(tmp_path)[1]["maps"]["maps"]] == [5, 5, 5]
 
 
 def test_customers_who_are_all_alike_are_one_segment_and_no_map(tmp_path: Path) -> None:
