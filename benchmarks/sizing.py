@@ -91,8 +91,8 @@ def lines(results: dict[str, Any], of: Installation) -> list[Line]:
         ),
         Line(
             "events partitions", "as many LABEL workers as there may ever be",
-            f"{of.growth} × {of.peak:,} / ({worker:,} × {SHARE}) = "
-            f"{of.growth * of.peak / worker / SHARE:.1f}: **{parts} partitions** at least",
+            f"{of.growth} × {of.peak:,} / ({worker:,} × {SHARE}) = {of.growth * of.peak / worker / SHARE:.1f}: "
+            f"**{parts} partitions** at least",
         ),
         Line(
             "Kafka: disk", f"{event:,} bytes an event, before compression",

@@ -113,9 +113,8 @@ def _aggregates() -> str:
         rows.append(f"| `{name}` | {_names(parts.needs)} | {_names(parts.takes)} |")
     every = [name for name in FeatureSection.model_fields if name in ("name", "role", "words", "transform")]
     return (
-        "## Aggregates\n\n"
-        f"Every feature takes {_names(tuple(every))}; an outcome takes no `transform`. "
-        "Times (`recency`, `tenure`, `mean_gap`, `time_on_site`) are in seconds.\n\n" + "\n".join(rows) + "\n"
+        f"## Aggregates\n\nEvery feature takes {_names(tuple(every))}; an outcome takes no `transform`. Times "
+        "(`recency`, `tenure`, `mean_gap`, `time_on_site`) are in seconds.\n\n" + "\n".join(rows) + "\n"
     )
 
 

@@ -86,10 +86,10 @@ def waiting_message(
     most = activation.definition.learning.max_model_moves
     reason = "publishing is frozen" if held else f"more than the {most:.0%} that a version may move by itself"
     words = (
-        f"version {model.version} would move {moves:.1%} ± {error:.1%} of the customers{_mostly(flows, labelled)} "
-        f"and waits ({reason}); "
-        f"look at it with `stream-seg model diff {activation.model.version if activation.model else 0} "
-        f"{model.version}`, put it in force with `stream-seg model promote {model.version}`"
+        f"version {model.version} would move {moves:.1%} ± {error:.1%} of the customers{_mostly(flows, labelled)} and "
+        f"waits ({reason}); look at it with `stream-seg model diff "
+        f"{activation.model.version if activation.model else 0} {model.version}`, put it in force with `stream-seg "
+        f"model promote {model.version}`"
     )
     at = rfc3339(model.trained_at)
     body: dict[str, Any] = {

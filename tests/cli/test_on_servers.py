@@ -20,10 +20,8 @@ pytestmark = pytest.mark.servers
 def config_for(tmp_path: Path, bootstrap: str, redis_url: str, memory: str = "1mb") -> str:
     file = tmp_path / "segmentation.yaml"
     file.write_text(
-        f"name: shop-{uuid.uuid4().hex[:8]}\n"
-        "features:\n- {name: orders, aggregate: count, window: 7d, tiles: 7}\n"
-        f"kafka: {{bootstrap: '{bootstrap}', partitions: 3}}\n"
-        f"redis: {{url: '{redis_url}', memory: {memory}}}\n"
+        f"name: shop-{uuid.uuid4().hex[:8]}\nfeatures:\n- {{name: orders, aggregate: count, window: 7d, tiles: "
+        f"7}}\nkafka: {{bootstrap: '{bootstrap}', partitions: 3}}\nredis: {{url: '{redis_url}', memory: {memory}}}\n"
     )
     return str(file)
 

@@ -58,9 +58,8 @@ class Prometheus:
         rules = "".join(f"  - {path}\n" for path in RULES)
         self._config = directory / "prometheus.yml"
         self._config.write_text(
-            "global: {scrape_interval: 1s, evaluation_interval: 1s}\n"
-            f"rule_files:\n{rules}"
-            f"scrape_configs: [{{job_name: {committed_job()}, static_configs: [{{targets: [{listed}]}}]}}]\n"
+            f"global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files:\n{rules}scrape_configs: "
+            f"[{{job_name: {committed_job()}, static_configs: [{{targets: [{listed}]}}]}}]\n"
         )
 
     @contextmanager

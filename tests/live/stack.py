@@ -126,10 +126,8 @@ class Stack:
         """A configuration file of this stack."""
         path = self.directory / file
         path.write_text(
-            f"name: {self.name}\n"
-            f"kafka: {{bootstrap: ['{self.bootstrap}'], partitions: {self.partitions}, replication: 1}}\n"
-            f"redis: {{url: '{self.redis_url}'}}\n"
-            f"{text}"
+            f"name: {self.name}\nkafka: {{bootstrap: ['{self.bootstrap}'], partitions: {self.partitions}, replication: "
+            f"1}}\nredis: {{url: '{self.redis_url}'}}\n{text}"
         )
         return path
 

@@ -69,8 +69,7 @@ class Lines:
                 "severe", "mixed_types",
                 f"{name} is JSON of several types: " + ", ".join(f"{kind} {rows:,}" for kind, rows in kinds.items()),
                 f"send one type: as it is, {share(kinds[few], sum(kinds.values()))} of the events that have it would "
-                f"be "
-                "dead letters where a feature reads it", (name,), table.name, {"rows_by_type": kinds},
+                "be dead letters where a feature reads it", (name,), table.name, {"rows_by_type": kinds},
                 () if column is None else self._examples(table, path, few),
             )  # fmt: skip
 

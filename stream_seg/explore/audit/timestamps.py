@@ -114,8 +114,7 @@ def _extremes(database: Database, table: Table, column: Column, now: int) -> Ite
     future = f"{at} > {now + SKEW_MS}"
     unset, early, late = database.one(
         f"SELECT count(*) FILTER ({epoch}), count(*) FILTER ({at} < 946684800000 AND NOT {epoch}), count(*) FILTER "
-        f"({future}) "
-        f"FROM {table.sql}"
+        f"({future}) FROM {table.sql}"
     )
     if unset:
         yield Finding(
@@ -135,6 +134,5 @@ def _extremes(database: Database, table: Table, column: Column, now: int) -> Ite
         yield Finding(
             "severe", "future", f"{column.name} lies in the future in {late:,} rows ({share(late, column.present)})",
             "correct the clock or the zone of who wrote them; an event ahead of its record by more than time.max_skew "
-            "is a "
-            "dead letter", (column.name,), table.name, {"rows": int(late)}, table.look(database, future, column),
+            "is a dead letter", (column.name,), table.name, {"rows": int(late)}, table.look(database, future, column),
         )  # fmt: skip

@@ -49,14 +49,10 @@ def encoders(subject: Subject) -> Chapter:
     parts = [
         paragraph(
             "Each column weighs the same in a distance, since each is brought to the same spread. So a category in "
-            "many columns "
-            "weighs as much as many features. The tables say for each encoder how many columns it makes, how much of "
-            "all "
-            "distance they are, how unequal the distances between two different categories become (1: all equal), and "
-            "how far "
-            "the segments agree (adjusted Rand: 1 the same, 0 chance) with those of the configuration, and with those "
-            "that the "
-            "other features make alone."
+            "many columns weighs as much as many features. The tables say for each encoder how many columns it makes, "
+            "how much of all distance they are, how unequal the distances between two different categories become (1: "
+            "all equal), and how far the segments agree (adjusted Rand: 1 the same, 0 chance) with those of the "
+            "configuration, and with those that the other features make alone."
         )
     ]
     parts.append(rows(["encoder", "what it does"], [[name, said.replace("`", "")] for name, said in MEANINGS.items()]))
@@ -181,9 +177,8 @@ def _many(counts: Counter[str], n: int) -> dict[str, Any]:
         separator, groups = prefix
         told |= {"prefix": separator, "groups": len(groups)}
         flag += (
-            f"the part before “{separator}” has only {len(groups)} ({listed(groups, 4)}); send that part as a field "
-            f"of its own and "
-            f"take it as the feature. "
+            f"the part before “{separator}” has only {len(groups)} ({listed(groups, 4)}); send that part as a field of "
+            "its own and take it as the feature. "
         )
     frequent, covered = len(counts) - len(rare), 1 - told["rare_share"] * n / sum(counts.values())
     if covered >= COVERED:
@@ -258,11 +253,8 @@ def _said(feature: Feature, told: dict[str, Any]) -> str:
     low, high = min(one["agreement"] for one in tried), max(one["agreement"] for one in tried)
     said = (
         f"{feature.name} is {feature.encode} now: {now['columns']} column{'s' if now['columns'] > 1 else ''}, "
-        f"{percent(now['weight'])} of all distance. "
-        f"Segments "
-        f"under the other encoders agree with the present ones between {low:.2f} and {high:.2f}; without "
-        f"{feature.name}, "
-        f"{by_name['left out']['agreement']:.2f}. "
+        f"{percent(now['weight'])} of all distance. Segments under the other encoders agree with the present ones "
+        f"between {low:.2f} and {high:.2f}; without {feature.name}, {by_name['left out']['agreement']:.2f}. "
     )
     if by_name["left out"]["agreement"] < 0.5:
         return said + "So it largely decides who belongs together: be sure that this is what the segmentation is for."
@@ -301,8 +293,7 @@ def _picture(feature: Feature, told: dict[str, Any]) -> str:
         left.invert_yaxis()
     heavy = max(tried, key=lambda one: one["weight"])
     caption = (
-        f"{feature.name}: as {heavy['encoder']} it takes {percent(heavy['weight'])} of all distance; the less the "
-        f"bars on the right "
-        f"reach 1, the more the segments depend on the encoder."
+        f"{feature.name}: as {heavy['encoder']} it takes {percent(heavy['weight'])} of all distance; the less the bars "
+        "on the right reach 1, the more the segments depend on the encoder."
     )
     return picture(figure, caption, broad=True)

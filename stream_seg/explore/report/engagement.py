@@ -50,10 +50,8 @@ def engagement(subject: Subject) -> Chapter:
     parts = [
         paragraph(
             f"Weekdays and hours are local, {zone} (`time.utc_offset`), of {total:,} events. {WEEKDAYS[busiest]} is "
-            f"the "
-            f"busiest day, {percent(float(by_weekday[busiest]))} of all; the weekend has "
-            f"{percent(figures['weekend_share'])} "
-            f"(two days of seven are 29 %)."
+            f"the busiest day, {percent(float(by_weekday[busiest]))} of all; the weekend has "
+            f"{percent(figures['weekend_share'])} (two days of seven are 29 %)."
         )
     ]
     if dates:
@@ -152,10 +150,10 @@ def _groups(subject: Subject, *, dates: bool) -> tuple[dict[str, Any], list[str]
     few = int((~enough).sum())
     parts = [
         paragraph(
-            f"Who keeps hours of their own: customers with {ENOUGH} events or more"
-            f"{f' ({few:,} have fewer)' if few else ''}. A habit is one that is there again: of those who show it in "
-            f"every "
-            f"other week the table says how many show it in the weeks between, too, and how many would by chance."
+            f"Who keeps hours of their own: customers with {ENOUGH} events or "
+            f"more{f' ({few:,} have fewer)' if few else ''}. A habit is one that is there again: of those who show it "
+            "in every other week the table says how many show it in the weeks between, too, and how many would by "
+            "chance."
         ),
         rows(head, body, right=[1, 2, 3, 4]),
         _verdict(groups, subject),

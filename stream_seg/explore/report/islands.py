@@ -40,9 +40,8 @@ SURVIVES, PARTLY = 0.8, 0.5
 NO_UNIT = "no unit: only who is close by counts"
 WARNING = (
     "A t-SNE map keeps who is near to whom and little else. The distance between two islands, the size of an island "
-    "and how "
-    "dense it is mean nothing; islands appear in pure noise, too. Do not count segments on it. What counts is the "
-    "agreement below."
+    "and how dense it is mean nothing; islands appear in pure noise, too. Do not count segments on it. What counts is "
+    "the agreement below."
 )
 
 
@@ -130,10 +129,9 @@ def _verdict(f: dict[str, Any]) -> str:
     noise = f["agreement_of_noise"]
     said = (
         f"Do the islands survive other settings? Agreement {f['agreement']:.2f} (1: the same customers together on "
-        f"every map, 0: "
-        f"chance; maps of mere noise with the same correlations reach {noise:.2f}), with {many} islands on "
-        f"{len(counts)} maps. Of two customers who share an island on one map, "
-        f"{percent(f['together_again'])} do on another one ({percent(f['together_by_chance'])} by chance). "
+        f"every map, 0: chance; maps of mere noise with the same correlations reach {noise:.2f}), with {many} islands "
+        f"on {len(counts)} maps. Of two customers who share an island on one map, {percent(f['together_again'])} do on "
+        f"another one ({percent(f['together_by_chance'])} by chance). "
     )
     if np.median(counts) < 2:
         return said + "There are no islands: customers differ by degrees, and borders between segments are a decision."
@@ -150,14 +148,11 @@ def _verdict(f: dict[str, Any]) -> str:
 def _means(f: dict[str, Any]) -> str:
     return (
         f"How it is measured: on each map dense places of at least {SMALLEST_ISLAND * 100:.0f} % of the customers are "
-        f"found (HDBSCAN); who is in none of them counts as a group of its own. Agreement is the mean adjusted Rand "
-        f"of each "
-        f"two maps: it asks whether the same customers are together, whatever the islands are called and wherever they "
-        f"lie. Beside it, for data without islands: of the {f['neighbours']} nearest of a customer "
-        f"{percent(f['kept'])} "
-        f"are so on a map as well, and two maps share {percent(f['kept_between'])}. That is the most that may be read "
-        f"from "
-        f"a map: who is close by."
+        "found (HDBSCAN); who is in none of them counts as a group of its own. Agreement is the mean adjusted Rand of "
+        "each two maps: it asks whether the same customers are together, whatever the islands are called and wherever "
+        f"they lie. Beside it, for data without islands: of the {f['neighbours']} nearest of a customer "
+        f"{percent(f['kept'])} are so on a map as well, and two maps share {percent(f['kept_between'])}. That is the "
+        "most that may be read from a map: who is close by."
     )
 
 
@@ -196,9 +191,8 @@ def _grid(subject: Subject, maps: Sequence[Map], labels: Int64, figures: dict[st
             axes.set_ylabel(f"start: {one.start}" if i // lines == 0 else "")
             axes.set_xlabel(f"{one.number} island{'' if one.number == 1 else 's'}")
     caption = (
-        f"The same customers under {len(maps)} settings, coloured by segment, no unit on either axis; agreement of "
-        f"the islands "
-        f"{figures['agreement']:.2f}."
+        f"The same customers under {len(maps)} settings, coloured by segment, no unit on either axis; agreement of the "
+        f"islands {figures['agreement']:.2f}."
     )
     return picture(figure, caption, broad=True)
 

@@ -45,9 +45,8 @@ def missing(subject: Subject) -> Chapter:
     parts = [
         paragraph(
             "Missing is what had nothing to measure: no event with the field, a ratio over nothing, a category that "
-            "never "
-            "came. The configuration says what counts then (`empty`, or “unknown” as a category of its own); that is a "
-            "decision about the product, not about statistics: it says to whom such a customer is alike."
+            "never came. The configuration says what counts then (`empty`, or “unknown” as a category of its own); "
+            "that is a decision about the product, not about statistics: it says to whom such a customer is alike."
         ),
         _picture(subject, lacking),
         *(paragraph(_difference(names, told[names[0]])) for names in _alike(subject, lacking, told)),
@@ -95,11 +94,9 @@ def _alike(subject: Subject, lacking: list[int], told: dict[str, Any]) -> list[l
 def _difference(names: list[str], one: dict[str, Any]) -> str:
     side = "higher" if one["by"] > 0 else "lower"
     return (
-        f"{listed(names)} {'is' if len(names) == 1 else 'are'} not missing at random: the "
-        f"{percent(one['share'])} without are {side} in {one['differs']} on average "
-        f"({abs(one['by']):.1f} standard deviations). Filled with the usual value they would be made alike to others "
-        f"who act "
-        f"differently."
+        f"{listed(names)} {'is' if len(names) == 1 else 'are'} not missing at random: the {percent(one['share'])} "
+        f"without are {side} in {one['differs']} on average ({abs(one['by']):.1f} standard deviations). Filled with "
+        "the usual value they would be made alike to others who act differently."
     )
 
 
@@ -134,10 +131,9 @@ def _intro(subject: Subject) -> str:
     labels, _ = segmented(z, subject.table.within, subject.k, subject.seed + 1)
     noise = moved(subject.segments.labels, labels)
     return paragraph(
-        f"Under each choice the segments are fitted anew. How many customers are in another one then (segments "
-        f"matched as well "
-        f"as they can be) is the effect of the choice; another seed alone moves {percent(noise)}. To whom the choice "
-        f"makes the unknown alike is said by the segment in which most of them are then."
+        "Under each choice the segments are fitted anew. How many customers are in another one then (segments matched "
+        f"as well as they can be) is the effect of the choice; another seed alone moves {percent(noise)}. To whom the "
+        "choice makes the unknown alike is said by the segment in which most of them are then."
     )
 
 

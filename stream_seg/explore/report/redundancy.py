@@ -76,8 +76,7 @@ def redundancy(subject: Subject) -> Chapter:
     parts = [
         paragraph(
             f"{len(telling)} columns are in the distance and say as much as {own:.1f} independent ones. Two that rise "
-            f"and "
-            f"fall together count the same thing twice: it weighs double in who is near to whom."
+            "and fall together count the same thing twice: it weighs double in who is near to whom."
         ),
         _picture(subject, r),
     ]
@@ -91,10 +90,9 @@ def redundancy(subject: Subject) -> Chapter:
         figures["effect"] = effect = _effect(subject, leaving)
         parts.append(
             paragraph(
-                f"What it would change: without {listed(leaving)} "
-                f"{percent(effect['moved'])} of the customers are in another segment (agreement, adjusted Rand, "
-                f"{effect['agreement']:.2f}), and the silhouette is {effect['silhouette']:.2f} instead of "
-                f"{effect['silhouette_now']:.2f}."
+                f"What it would change: without {listed(leaving)} {percent(effect['moved'])} of the customers are in "
+                f"another segment (agreement, adjusted Rand, {effect['agreement']:.2f}), and the silhouette is "
+                f"{effect['silhouette']:.2f} instead of {effect['silhouette_now']:.2f}."
             )
         )
     return Chapter(Section("Features that say the same", "redundancy", parts), figures, changes)

@@ -11,8 +11,8 @@ from tests.explore.report.shop import BEGINNING, START, events, explore, written
 
 ONE_FEATURE = f"{BEGINNING}\nfeatures:\n  - {{name: orders, aggregate: count, window: 60d}}\n"
 ONE_CATEGORY = (
-    f"{BEGINNING}\nfeatures:\n"
-    "  - {name: plan, aggregate: latest, field: traits.plan, encode: ordinal, categories: [free, plus]}\n"
+    f"{BEGINNING}\nfeatures:\n  - {{name: plan, aggregate: latest, field: traits.plan, encode: ordinal, categories: "
+    "[free, plus]}\n"
 )
 
 
