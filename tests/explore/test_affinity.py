@@ -94,7 +94,7 @@ def test_what_it_prints_is_pasted_and_the_live_features_say_what_was_fitted(
     assert table.names == ["affinity_1", "affinity_2", "silence"]
     capsys.readouterr()
     assert call([*asked, "--at", "2023-11-15"]) == 1
-    assert "no usable event before the end" in capsys.readouterr().err
+    assert "no usable event before 2023-11-15" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
