@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-import orjson
-
-from stream_seg.adapters.kafka.ranges import Asked, Range, length, ranges, records_of
-from stream_seg.bootstrap.connect import broker_of
-from stream_seg.bootstrap.offline import READING, Tell
 from stream_seg.config import KafkaSettings
-from stream_seg.errors import ConfigError
 from stream_seg.explore.audit.database import Database
-from stream_seg.explore.audit.findings import Finding
+from stream_seg.explore.audit.inputs import Tell
 from stream_seg.explore.audit.run import Report, audit
-from stream_seg.wire.control import kind_of
 
 Form: TypeAlias = Literal["csv", "parquet", "ndjson", "kafka"]
 
@@ -45,64 +35,12 @@ def run_audit(
         if form != "kafka":
             paths = [Path(name) for name in inputs]
             return audit(database, paths, form=form, meaning=meaning, outcome=outcome, now=now, tell=tell)
+        from stream_seg.bootstrap.topic_lines import lines_of_topics  # noqa: PLC0415  # a file needs no clients of Kafka
+
         assert kafka is not None
-        written = _Written(database.folder / "records.ndjson")
-        _from_kafka(kafka, inputs, written, tell)
+        written = lines_of_topics(kafka, inputs, database.folder / "records.ndjson", tell)
         label = ", ".join(inputs)
         return audit(
             database, [written.path], form="ndjson", meaning=meaning, outcome=outcome, now=now, tell=tell, topic=label,
             places=written.places, seen=written.findings(label),
         )  # fmt: skip
-
-
-@dataclass(slots=True)
-class _Written:
-    """Records as lines of a file, and where in their topics they stand: (line from 1, topic:partition, offset)."""
-
-    path: Path
-    places: list[tuple[int, str, int]] = field(default_factory=list)
-    lines: int = 0
-    empty: int = 0
-
-    def add(self, file: BinaryIO, part: Range, offset: int, value: bytes | None) -> None:
-        if not value or not value.strip():
-            self.empty += 1
-            return
-        if b"\n" in value or b"\r" in value:  # a line each, also for JSON that was written over several
-            try:
-                value = orjson.dumps(orjson.loads(value))
-            except orjson.JSONDecodeError:
-                value = value.replace(b"\n", b" ").replace(b"\r", b" ")
-        file.write(value + b"\n")
-        self.lines += 1
-        last = self.places[-1] if self.places else None
-        if last is None or last[1] != str(part) or offset - last[2] != self.lines - last[0]:
-            self.places.append((self.lines, str(part), offset))
-
-    def findings(self, label: str) -> list[Finding]:
-        if not self.empty:
-            return []
-        return [
-            Finding(
-                "severe", "no_value", f"{self.empty:,} records have no value",
-                "send the event as the record's value; deletion markers belong into other topics", (), label,
-                {"records": self.empty},
-            )
-        ]  # fmt: skip
-
-
-def _from_kafka(kafka: KafkaSettings, inputs: Sequence[str], written: _Written, tell: Tell) -> None:
-    broker = broker_of(kafka)
-    parts = [part for one in inputs for part in asyncio.run(ranges(broker, Asked.read(one)))]
-    total = asyncio.run(length(broker, parts))
-    done = 0
-    with os.fdopen(os.open(written.path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
-        for part in parts:
-            for records in records_of(broker, part):
-                for record in records:
-                    if kind_of(record) is None:  # our own control records are no events
-                        written.add(file, part, record.offset, record.value)
-                done += len(records)
-                tell(READING, done, total)
-    if not written.lines:
-        raise ConfigError([f"{', '.join(inputs)}: there is no record with a value in this range, ask for another"])
