@@ -55,10 +55,28 @@ def call(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:  # noqa: BLE001  # the last line of defence: a person sees a line, not a stack
+        if _interrupted(error):
+            return _failed(asked, error, "stream-seg: interrupted", INTERRUPTED)
         what = f"{type(error).__name__}: {error}".strip().rstrip(":")
         text = f"stream-seg: a mistake in stream_seg itself ({what}); run it again with --debug and report what it says"
         return _failed(asked, error, text, FAILED)
     return code if isinstance(code, int) else OK
+
+
+def _interrupted(error: BaseException) -> bool:
+    """Whether it was Ctrl-C that a library made another error of, as numba does where it hits the call of a kernel.
+
+    >>> try:
+    ...     try:
+    ...         raise KeyboardInterrupt
+    ...     except KeyboardInterrupt as hit:
+    ...         raise SystemError("returned a result with an exception set") from hit
+    ... except SystemError as error:
+    ...     _interrupted(error), _interrupted(ValueError())
+    (True, False)
+    """
+    under = error.__cause__ or error.__context__
+    return isinstance(error, KeyboardInterrupt) or (under is not None and _interrupted(under))
 
 
 def _hint(error: TyperException) -> str:

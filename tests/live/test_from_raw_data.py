@@ -39,7 +39,7 @@ def shop(folder: Path, customers: int = 150) -> None:
     for number in range(customers):
         who = f"C{10001 + number}"
         every, basket, cheap = ((15, 40, 0.05), (25, 25, 0.8), (70, 30, 0.2))[number % 3]
-        signed = START + timedelta(days=int(draw.integers(-300, 100)))
+        signed = START + timedelta(days=int(draw.integers(-40, 100)))
         leaves = DAYS if draw.random() < 0.75 else int(draw.integers(60, DAYS))
         age = int(draw.integers(19, 80)) if draw.random() < 0.8 else ""
         people.append([who, signed.date(), draw.choice(["AT", "CH", "DE", "NL"]), age, draw.choice(["yes", "no"])])
