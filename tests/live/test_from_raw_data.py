@@ -40,7 +40,7 @@ def shop(folder: Path, customers: int = 150) -> None:
         who = f"C{10001 + number}"
         every, basket, cheap = ((15, 40, 0.05), (25, 25, 0.8), (70, 30, 0.2))[number % 3]
         signed = START + timedelta(days=int(draw.integers(-40, 100)))
-        leaves = DAYS if draw.random() < 0.75 else int(draw.integers(60, DAYS))
+        leaves = DAYS if draw.random() < 0.75 else int(draw.integers(20, DAYS))
         age = int(draw.integers(19, 80)) if draw.random() < 0.8 else ""
         people.append([who, signed.date(), draw.choice(["AT", "CH", "DE", "NL"]), age, draw.choice(["yes", "no"])])
         at = max(0.0, (signed - START).days + 1.0) + draw.exponential(every)
