@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from stream_seg.bootstrap.exploring import Form, Tell, study
+from stream_seg.bootstrap.exploring import Form, study
 from stream_seg.config import Config
 from stream_seg.core.definition import Definition
 from stream_seg.errors import ConfigError
 from stream_seg.explore.affinity import fit, yaml_of
+from stream_seg.progress import Tell
 
 
 class Asked(NamedTuple):

@@ -8,8 +8,8 @@ from typing import Literal, TypeAlias
 
 from stream_seg.config import KafkaSettings
 from stream_seg.explore.audit.database import Database
-from stream_seg.explore.audit.inputs import Tell
 from stream_seg.explore.audit.run import Report, audit
+from stream_seg.progress import Tell
 
 Form: TypeAlias = Literal["csv", "parquet", "ndjson", "kafka"]
 

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import orjson
 
-from stream_seg.bootstrap.exploring import Form, Study, Tell, study
+from stream_seg.bootstrap.exploring import Form, Study, study
 from stream_seg.bootstrap.offline import run_replay
 from stream_seg.config import Config, load
 from stream_seg.core.definition import feature_set_version
@@ -24,6 +24,7 @@ from stream_seg.explore.choose.measuring import Measures, measure
 from stream_seg.explore.choose.page import choice_page
 from stream_seg.explore.choose.ranking import Ranked, elbow, rank, verdict
 from stream_seg.explore.run import CONFIG, RunFolder, configured, manifest, of_the_file_alone, recorded
+from stream_seg.progress import Tell
 
 COMMAND = "choose"
 LABELS, PAGE, FIGURES = "labels.ndjson", "report.html", "report.json"

@@ -34,9 +34,9 @@ from stream_seg.pipeline.answers import CustomerAnswer, SegmentsAnswer, WhoAnswe
 from stream_seg.pipeline.diagnosis import Finding
 from stream_seg.pipeline.status import StatusAnswer
 from stream_seg.pipeline.summary import Summary
+from stream_seg.progress import Tell
 
 Stage: TypeAlias = Literal["ingest", "label", "learn"]
-Tell: TypeAlias = Callable[[str, int, "int | None"], None]  # what is being done, how much of it, of how much
 
 
 def run(config: Config, stages: Sequence[Stage], workers: int, *, embedded: bool) -> None:

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 import orjson
 
-from stream_seg.bootstrap.exploring import Form, Study, Tell, study
+from stream_seg.bootstrap.exploring import Form, Study, study
 from stream_seg.config import Config
 from stream_seg.core.naming import names_of
 from stream_seg.explore.compare import advice, comparison, document, report
 from stream_seg.explore.run import CONFIG, TIMINGS, RunFolder, manifest, of_the_file_alone, recorded
+from stream_seg.progress import Tell
 
 COMMAND = "compare"
 DRAWING = "drawing"

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -25,8 +24,8 @@ from stream_seg.errors import ConfigError, Stop
 from stream_seg.pipeline.label_state import Memory
 from stream_seg.pipeline.summary import Counts, Summary, summarise
 from stream_seg.ports import Slot
+from stream_seg.progress import Tell
 
-Tell = Callable[[str, int, "int | None"], None]
 PARTITIONS = 2  # as many as there are cores to show it on
 FEEDING = "purchases"
 

@@ -21,9 +21,9 @@ from stream_seg.errors import Stop
 from stream_seg.explore.table import CustomerTable
 from stream_seg.pipeline.daily import Day, Space
 from stream_seg.pipeline.training import KEPT_FOR
+from stream_seg.progress import Tell
 
 Form: TypeAlias = Literal["csv", "parquet", "ndjson"]
-Tell: TypeAlias = Callable[[str, int, "int | None"], None]
 READING, FOLDING = "reading", "computing features"
 MONTH = 30  # days
 LATELY = 4 * MONTH  # days before the end that are kept one by one

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
 
 import msgspec
 
@@ -24,12 +23,12 @@ from stream_seg.pipeline.model_answers import DiffAnswer, ModelAnswer, ModelsAns
 from stream_seg.pipeline.models import Registered, model_answer, models_answer
 from stream_seg.pipeline.moves import Comparison
 from stream_seg.ports import Slot
+from stream_seg.progress import Tell
 from stream_seg.wire.activations import ACTIVATIONS, read_activated
 from stream_seg.wire.output import MODELS
 
 PAGE = 500  # customers of one question to Redis: some hundred kilobytes at most
 COMPARING = "comparing customers"
-Tell: TypeAlias = Callable[[str, int, "int | None"], None]  # what is being done, how much of it, of how much
 
 
 def list_models(config: Config) -> ModelsAnswer:

@@ -33,10 +33,10 @@ from stream_seg.errors import Stop
 from stream_seg.pipeline.label import Labeller
 from stream_seg.pipeline.queries import PartitionFacts, segments_answer
 from stream_seg.ports import LogRange, Record, Slot
+from stream_seg.progress import Tell
 from stream_seg.wire import control
 
 Form: TypeAlias = Literal["csv", "parquet", "ndjson", "kafka"]
-Tell: TypeAlias = Callable[[str, int, "int | None"], None]
 READING, REPLAYING = "reading", "replaying"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -11,10 +11,10 @@ from stream_seg.adapters.files import in_order, read
 from stream_seg.bootstrap.feeding import feed_live, was_fed
 from stream_seg.config import Config
 from stream_seg.errors import ConfigError, Stop
+from stream_seg.progress import Tell
 from stream_seg.wire.timestamps import rfc3339
 
 Form: TypeAlias = Literal["csv", "parquet", "ndjson"]
-Tell: TypeAlias = Callable[[str, int, "int | None"], None]
 FEEDING = "feeding events"
 
 

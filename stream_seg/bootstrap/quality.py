@@ -19,7 +19,8 @@ from stream_seg.adapters.memory.sampling import Sampling, daily
 from stream_seg.adapters.memory.trial import Trial
 from stream_seg.config import Config
 from stream_seg.core.definition import Learning
-from stream_seg.pipeline.verdict import KEYS, Figures, Tell, agreement, drift_figures, reasons, rounded, worst_shift
+from stream_seg.pipeline.verdict import KEYS, Figures, agreement, drift_figures, reasons, rounded, worst_shift
+from stream_seg.progress import Tell
 
 Form: TypeAlias = Literal["csv", "parquet", "ndjson"]
 SEEDS = 3  # learners that differ by the seed alone

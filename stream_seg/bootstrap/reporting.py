@@ -16,7 +16,7 @@ import orjson
 
 from stream_seg.adapters.files.parquet import pyarrow
 from stream_seg.adapters.memory.sampling import daily
-from stream_seg.bootstrap.exploring import NEVER, Counts, Form, Tell, study
+from stream_seg.bootstrap.exploring import NEVER, Counts, Form, study
 from stream_seg.config import Config
 from stream_seg.explore.beginning import FEWEST, MODEL, SEGMENTATION, model_json, segmentation
 from stream_seg.explore.page import page, paragraph
@@ -34,6 +34,7 @@ from stream_seg.explore.report.subject import Chapter, Subject, missing_in, prob
 from stream_seg.explore.run import CONFIG, RunFolder, configured, manifest, of_the_file_alone, recorded
 from stream_seg.explore.table import CustomerTable
 from stream_seg.pipeline.daily import Space
+from stream_seg.progress import Tell
 
 COMMAND = "explore"
 DRAWING, MAPPING = "sections", "maps"

@@ -17,7 +17,7 @@ from stream_seg.bootstrap.offline import READING
 from stream_seg.config import KafkaSettings
 from stream_seg.errors import ConfigError
 from stream_seg.explore.audit.findings import Finding
-from stream_seg.explore.audit.inputs import Tell
+from stream_seg.progress import Tell
 from stream_seg.wire.control import kind_of
 
 

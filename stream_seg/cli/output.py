@@ -2,13 +2,13 @@
 
 import json as json_module
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any
+
+from stream_seg.progress import Tell
 
 OK, FAILED, USAGE, FINDINGS, INTERRUPTED = 0, 1, 2, 3, 130  # exit codes
-
-Tell: TypeAlias = Callable[[str, int, int | None], None]  # what is being done, how much of it, of how much (or None)
 
 
 class Output:

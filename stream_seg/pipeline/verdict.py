@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,9 +10,9 @@ import numpy as np
 from stream_seg.pipeline.drift_stage import AFTER, PATIENCE, Stage
 from stream_seg.pipeline.drift_trials import drift_days, emergence, false_alarms_per_30d, judged_days
 from stream_seg.pipeline.quality import MATURE, Course
+from stream_seg.progress import Tell
 
 Figures: TypeAlias = dict[str, Any]
-Tell: TypeAlias = Callable[[str, int, "int | None"], None]
 
 MONTH = 30  # judged days that make a rate of alarms
 NO_MODEL = "no model was learned: fewer customers than segments.warm_start, or too few that differ"

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
 
 from stream_seg.errors import ConfigError
 from stream_seg.explore.audit.database import Database
 from stream_seg.explore.audit.findings import Finding
 from stream_seg.explore.audit.tables import Column, Table
+from stream_seg.progress import Tell
 
-Tell: TypeAlias = Callable[[str, int, "int | None"], None]
 SCANNING, LOADING = "reading bytes", "reading rows"
 
 

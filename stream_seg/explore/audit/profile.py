@@ -7,8 +7,8 @@ from typing import Any
 
 from stream_seg.explore.audit import instants, names
 from stream_seg.explore.audit.database import Database, text
-from stream_seg.explore.audit.inputs import Tell
 from stream_seg.explore.audit.tables import Column, Table, gone
+from stream_seg.progress import Tell
 
 KINDS = ("empty", "number", "time", "yes or no", "id", "category", "text")
 LOOKING = "looking at columns"

@@ -13,11 +13,12 @@ from typing import Literal, TypeAlias
 from stream_seg.errors import ConfigError
 from stream_seg.explore.audit.database import Database, text
 from stream_seg.explore.audit.findings import Finding
-from stream_seg.explore.audit.inputs import SCANNING, Inputs, Tell, fill, table_of, unique
+from stream_seg.explore.audit.inputs import SCANNING, Inputs, fill, table_of, unique
 from stream_seg.explore.audit.json_lines import load_lines
 from stream_seg.explore.audit.scanning import scan
 from stream_seg.explore.audit.separated import read_csv
 from stream_seg.explore.audit.tables import Column, Table
+from stream_seg.progress import Tell
 
 Form: TypeAlias = Literal["csv", "parquet", "ndjson"]
 SUFFIXES: dict[str, Form] = {

@@ -14,7 +14,6 @@ from stream_seg.explore.audit.events import about_events
 from stream_seg.explore.audit.findings import Finding, ordered
 from stream_seg.explore.audit.grain import Grain, about_grain
 from stream_seg.explore.audit.identifiers import about_customers, about_damaged_ids, about_joins
-from stream_seg.explore.audit.inputs import Tell
 from stream_seg.explore.audit.leakage import about_leakage
 from stream_seg.explore.audit.mapping import Proposal, as_yaml, proposed
 from stream_seg.explore.audit.meaning import Meaning, apply, read_meaning, sidecar_of
@@ -26,6 +25,7 @@ from stream_seg.explore.audit.tables import Column, Table, cut
 from stream_seg.explore.audit.timeline import about_course, period
 from stream_seg.explore.audit.timestamps import about_times
 from stream_seg.explore.audit.units import about_units
+from stream_seg.progress import Tell
 
 CHECKING = "checking"
 

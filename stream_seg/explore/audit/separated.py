@@ -10,9 +10,10 @@ from pathlib import Path
 from stream_seg.errors import ConfigError
 from stream_seg.explore.audit.database import LINE, Database, text
 from stream_seg.explore.audit.findings import EXAMPLES, Finding
-from stream_seg.explore.audit.inputs import SCANNING, Inputs, Tell, fill, table_of, unique
+from stream_seg.explore.audit.inputs import SCANNING, Inputs, fill, table_of, unique
 from stream_seg.explore.audit.scanning import opened, scan
 from stream_seg.explore.audit.tables import Table, cut
+from stream_seg.progress import Tell
 from stream_seg.wire.separated import mistake
 
 _VALUE = re.compile(r"[+-]?\d+[.,]\d+|\d{4}-\d\d-\d\d([T ].*)?|[+-]?\d{5,}")  # no name, even of a year or a place

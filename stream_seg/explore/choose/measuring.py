@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -21,8 +21,8 @@ from stream_seg.explore.choose.stability import Stability, between_months, boots
 from stream_seg.explore.table import CustomerTable
 from stream_seg.explore.threads import on_all_cores
 from stream_seg.pipeline.daily import Day
+from stream_seg.progress import Tell
 
-Tell = Callable[[str, int, int], None]
 JUDGED = 4_000  # customers for whom all distances are computed: for silhouettes
 DRAWN = 5_000  # customers of whom gap and bootstrap are computed
 FITTING, GAP, STABILITY, MOVING = "fitting segments", "gap statistic", "stability", "live learner"

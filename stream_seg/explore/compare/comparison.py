@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,8 @@ from stream_seg.explore.compare.serving import Serving, serving
 from stream_seg.explore.compare.stability import stability
 from stream_seg.explore.compare.tree import Tree, tree
 from stream_seg.explore.compare.validity import Structure, Validity, structure, validity
+from stream_seg.progress import Tell
 
-Tell: TypeAlias = Callable[[str, int, "int | None"], None]
 COMPARING = "comparing methods"
 # What a library raises over numbers that it cannot work with; anything else is a mistake of ours and not swallowed.
 COULD_NOT = (ArithmeticError, LookupError, ValueError, AttributeError)
