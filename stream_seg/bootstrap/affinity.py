@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from stream_seg.bootstrap.exploring import Form, study
+from stream_seg.adapters.files import Form
+from stream_seg.bootstrap.exploring import study
 from stream_seg.config import Config
 from stream_seg.core.definition import Definition
 from stream_seg.errors import ConfigError

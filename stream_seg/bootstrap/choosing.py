@@ -13,7 +13,8 @@ import msgspec
 import numpy as np
 import orjson
 
-from stream_seg.bootstrap.exploring import Form, Study, study
+from stream_seg.adapters.files import Form
+from stream_seg.bootstrap.exploring import Study, study
 from stream_seg.bootstrap.offline import run_replay
 from stream_seg.config import Config, load
 from stream_seg.core.definition import feature_set_version

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from stream_seg.adapters.files import Form
 from stream_seg.adapters.prometheus.serving import check_free
 from stream_seg.bootstrap.backfilling import Folded, run_backfill
 from stream_seg.bootstrap.connect import check_traces
@@ -111,9 +112,7 @@ def replay(
     return run_replay(config, inputs, out, form=form, start=start, end=end, tell=tell)
 
 
-def feed(
-    config: Config, inputs: Sequence[str], *, form: Literal["csv", "parquet", "ndjson"] | None, tell: Tell
-) -> dict[str, Any]:
+def feed(config: Config, inputs: Sequence[str], *, form: Form | None, tell: Tell) -> dict[str, Any]:
     """Stored events through the servers and workers of a configuration, day by day; what was fed."""
     from stream_seg.bootstrap.past import feed_files  # noqa: PLC0415  # as above
 

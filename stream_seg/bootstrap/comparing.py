@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 import orjson
 
-from stream_seg.bootstrap.exploring import Form, Study, study
+from stream_seg.adapters.files import Form
+from stream_seg.bootstrap.exploring import Study, study
 from stream_seg.config import Config
 from stream_seg.core.naming import names_of
 from stream_seg.explore.compare import advice, comparison, document, report

@@ -39,7 +39,7 @@ def feed_demo(name: str, config: Config, *, days: int | None, tell: Tell) -> Sum
         wrong = f"{config.path}: these purchases go into no other segmentation than {own!r}"
         raise ConfigError([f"{wrong}; take {source.definition.name}"])
     if asyncio.run(was_fed(config)):
-        raise Stop(f"{own!r} has learned from events already; the purchases can be played once, on empty servers")
+        raise Stop(f"{own!r} holds events already; the purchases can be played once, on empty servers")
     tell(FEEDING, 0, source.total)
     fed = asyncio.run(feed_live(config, source.batches(), lambda n, _: tell(FEEDING, n, source.total), lambda: None))
     return asyncio.run(_summary(config, fed, began))

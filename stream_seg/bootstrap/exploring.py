@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
-from stream_seg.adapters.files import Batch, in_order, read
+from stream_seg.adapters.files import Batch, Form, in_order, read
 from stream_seg.adapters.memory.sampling import Sampling, daily
 from stream_seg.config import Config
 from stream_seg.core.activation import Activation
@@ -23,7 +23,6 @@ from stream_seg.pipeline.daily import Day, Space
 from stream_seg.pipeline.training import KEPT_FOR
 from stream_seg.progress import Tell
 
-Form: TypeAlias = Literal["csv", "parquet", "ndjson"]
 READING, FOLDING = "reading", "computing features"
 MONTH = 30  # days
 LATELY = 4 * MONTH  # days before the end that are kept one by one

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import aclosing
 from typing import Self
 
 import orjson
@@ -15,9 +16,10 @@ from stream_seg.bootstrap.connect import broker_of, producer_of, slots_of
 from stream_seg.bootstrap.reading import whole_topic
 from stream_seg.config import Config
 from stream_seg.errors import Stop
-from stream_seg.pipeline.feed import TimedEvents, feed
+from stream_seg.pipeline.feed import EVENTS, TimedEvents, feed
 from stream_seg.ports import LogRange
 from stream_seg.runtime.effects import Effects
+from stream_seg.wire.control import kind_of
 from stream_seg.wire.definitions import LEARN_PROGRESS
 
 POLL_MS = 10
@@ -65,7 +67,7 @@ async def feed_live(
     `told(events, ms)` hears of each finished day. `check` raises when the workers are gone.
     """
     async with Admin(broker_of(config.kafka)) as admin:
-        facts = await admin.topic(topic_name(config.definition.name, "events"))
+        facts = await admin.topic(topic_name(config.definition.name, EVENTS))
     if facts is None:
         raise Stop("there is no events topic; create the topics with `stream-seg topics create`")
     async with producer_of(config) as producer, LearnProgress(config, check) as learned:
@@ -74,8 +76,12 @@ async def feed_live(
 
 
 async def was_fed(config: Config) -> bool:
-    """Whether LEARN is done with any day."""
-    return any([orjson.loads(record.value)["through"] > 0 async for record in whole_topic(config, LEARN_PROGRESS)])
+    """Whether the events log holds any event, whatever became of it: a part that was fed must not be fed again."""
+    async with aclosing(whole_topic(config, EVENTS)) as records:
+        async for record in records:
+            if kind_of(record) is None:
+                return True
+    return False
 
 
 async def _no_log(_partition: int) -> LogRange:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
-from stream_seg.adapters.files import in_order, read
+from stream_seg.adapters.files import Form, in_order, read
 from stream_seg.bootstrap.feeding import feed_live, was_fed
 from stream_seg.config import Config
 from stream_seg.errors import ConfigError, Stop
 from stream_seg.progress import Tell
 from stream_seg.wire.timestamps import rfc3339
 
-Form: TypeAlias = Literal["csv", "parquet", "ndjson"]
 FEEDING = "feeding events"
 
 
@@ -29,7 +28,7 @@ def feed_files(config: Config, inputs: Sequence[str], *, form: Form | None, tell
         raise ConfigError([f"{wrong}; write `clock: event` for as long as the past is played"])
     if asyncio.run(was_fed(config)):
         raise Stop(
-            f"{config.definition.name!r} has learned from events already; the past is played once, on empty topics and "
+            f"{config.definition.name!r} holds events already; the past is played once, on empty topics and "
             "an empty Redis: give the segmentation another name"
         )
     batches = in_order(read([Path(name) for name in inputs], config.definition.input.mapping, form=form))

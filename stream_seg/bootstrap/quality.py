@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import msgspec
 import numpy as np
 
-from stream_seg.adapters.files import Batch, in_order, read
+from stream_seg.adapters.files import Batch, Form, in_order, read
 from stream_seg.adapters.memory.panel import Panel
 from stream_seg.adapters.memory.sampling import Sampling, daily
 from stream_seg.adapters.memory.trial import Trial
@@ -22,7 +21,6 @@ from stream_seg.core.definition import Learning
 from stream_seg.pipeline.verdict import KEYS, Figures, agreement, drift_figures, reasons, rounded, worst_shift
 from stream_seg.progress import Tell
 
-Form: TypeAlias = Literal["csv", "parquet", "ndjson"]
 SEEDS = 3  # learners that differ by the seed alone
 FEW = 4  # segments for which a batch fit is so clear that one has to agree with it
 AS_IT_IS, AT_FEW = "as configured", f"k = {FEW}"

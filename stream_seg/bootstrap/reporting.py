@@ -14,9 +14,10 @@ import msgspec
 import numpy as np
 import orjson
 
+from stream_seg.adapters.files import Form
 from stream_seg.adapters.files.parquet import pyarrow
 from stream_seg.adapters.memory.sampling import daily
-from stream_seg.bootstrap.exploring import NEVER, Counts, Form, study
+from stream_seg.bootstrap.exploring import NEVER, Counts, study
 from stream_seg.config import Config
 from stream_seg.explore.beginning import FEWEST, MODEL, SEGMENTATION, model_json, segmentation
 from stream_seg.explore.page import page, paragraph

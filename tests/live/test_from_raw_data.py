@@ -117,7 +117,7 @@ def test_the_way_from_two_files_to_a_live_run(went: Path, stack_of: StackMaker) 
     assert {one["customer_id"].encode(): one["segment"] for one in said} == labels(stack)
     again = stack.command("feed", "orders.csv", "--config", str(stack.file))
     assert again.process.wait(120) == 1
-    assert again.says("has learned from events already; the past is played once")
+    assert again.says("holds events already; the past is played once")
 
     now = stack.write(text.replace("clock: event", "clock: append"), "now.yaml")
     assert stack.command("feed", "orders.csv", "--config", str(now)).process.wait(120) == 2

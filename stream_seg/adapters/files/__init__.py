@@ -3,6 +3,6 @@
 from stream_seg.adapters.files.batch import Batch
 from stream_seg.adapters.files.judged import RecordJudge
 from stream_seg.adapters.files.order import checked, in_order
-from stream_seg.adapters.files.sources import EventSource, read
+from stream_seg.adapters.files.sources import EventSource, Form, read
 
-__all__ = ["Batch", "EventSource", "RecordJudge", "checked", "in_order", "read"]
+__all__ = ["Batch", "EventSource", "Form", "RecordJudge", "checked", "in_order", "read"]
