@@ -35,19 +35,25 @@ def written(folder: Path, *, dirty: bool, one_in: int = 1) -> list[Path]:
         database.execute("SET threads = 2; SET memory_limit = '3GB'")
         database.execute(f"CREATE TABLE redemptions AS FROM read_parquet('{redemptions}')")
         database.execute(
-            "CREATE TABLE clean AS SELECT row_number() OVER (ORDER BY transaction_timestamp, basket_id, product_id) AS "
-            "n, CAST(n AS DOUBLE) AS place, 'line-' || n AS line_id, CASE WHEN coupon_disc > 0 THEN 'Coupon Redeemed' "
-            "WHEN quantity = 0 THEN 'Item Voided' ELSE 'Product Purchased' END AS event, "
-            "strftime(transaction_timestamp, '%Y-%m-%dT%H:%M:%SZ') AS time, CAST(household_id AS VARCHAR) AS "
-            "household_id, 'dev-' || household_id || '-' || basket_id % 2 AS device_id, CAST(store_id AS VARCHAR) AS "
-            "store_id, 'till-' || substr('abcd', 1 + CAST(store_id % 4 AS INTEGER), 1) AS till, CAST(basket_id AS "
-            "VARCHAR) AS basket_id, CAST(product_id AS VARCHAR) AS product_id, CAST(quantity AS VARCHAR) AS quantity, "
-            "CAST(sales_value AS VARCHAR) AS sales_value, CAST(retail_disc AS VARCHAR) AS retail_disc, "
-            "CAST(coupon_disc AS VARCHAR) AS coupon_disc, CAST(coupon_match_disc AS VARCHAR) AS coupon_match_disc, "
-            "department, brand, product_category, package_size, d.age, d.income, CASE WHEN t.household_id IN (SELECT "
-            f"r.household_id FROM redemptions r) THEN '1' ELSE '0' END AS redeemer FROM read_parquet('{lines}') t LEFT "
-            f"JOIN read_parquet('{products}') p USING (product_id) LEFT JOIN read_parquet('{demographics}') d USING "
-            f"(household_id) WHERE household_id % {one_in} = 0"
+            f"CREATE TABLE clean AS SELECT row_number() OVER (ORDER BY transaction_timestamp, basket_id, product_id) "
+            f"AS n, "
+            "CAST(n AS DOUBLE) AS place, 'line-' || n AS line_id, "
+            "CASE WHEN coupon_disc > 0 THEN 'Coupon Redeemed' WHEN quantity = 0 THEN 'Item Voided' ELSE 'Product "
+            "Purchased' END "
+            "AS event, strftime(transaction_timestamp, '%Y-%m-%dT%H:%M:%SZ') AS time, "
+            "CAST(household_id AS VARCHAR) AS household_id, 'dev-' || household_id || '-' || basket_id % 2 AS "
+            "device_id, "
+            "CAST(store_id AS VARCHAR) AS store_id, 'till-' || substr('abcd', 1 + CAST(store_id % 4 AS INTEGER), 1) "
+            "AS till, "
+            "CAST(basket_id AS VARCHAR) AS basket_id, CAST(product_id AS VARCHAR) AS product_id, "
+            "CAST(quantity AS VARCHAR) AS quantity, CAST(sales_value AS VARCHAR) AS sales_value, "
+            "CAST(retail_disc AS VARCHAR) AS retail_disc, CAST(coupon_disc AS VARCHAR) AS coupon_disc, "
+            "CAST(coupon_match_disc AS VARCHAR) AS coupon_match_disc, department, brand, product_category, "
+            "package_size, "
+            "d.age, d.income, CASE WHEN t.household_id IN (SELECT r.household_id FROM redemptions r) THEN '1' ELSE "
+            "'0' END "
+            f"AS redeemer FROM read_parquet('{lines}') t LEFT JOIN read_parquet('{products}') p USING (product_id) "
+            f"LEFT JOIN read_parquet('{demographics}') d USING (household_id) WHERE household_id % {one_in} = 0"
         )
         database.execute("CREATE TABLE lines AS FROM clean")
         database.execute(

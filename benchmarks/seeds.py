@@ -179,8 +179,9 @@ SEEDS: tuple[Seed, ...] = (
     ),
     Seed(
         "users among purchases",
-        "INSERT INTO lines (n, place, line_id, household_id, age, income, redeemer) SELECT n, place + 0.2, 'user-' || "
-        f"n, household_id, age, income, redeemer FROM lines WHERE {some(4, 28)}",
+        "INSERT INTO lines (n, place, line_id, household_id, age, income, redeemer) SELECT "
+        "n, place + 0.2, "
+        f"'user-' || n, household_id, age, income, redeemer FROM lines WHERE {some(4, 28)}",
         "mixed_grain",
     ),
     # the other file, and the bytes

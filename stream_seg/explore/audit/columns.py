@@ -186,9 +186,10 @@ def _odd_numbers(database: Database, table: Table, column: Column) -> Iterator[F
     x = column.number
     found = database.run(
         f"WITH x AS (SELECT {x} AS x FROM {table.sql} WHERE isfinite({x})), o AS (SELECT quantile_disc(abs(x), 0.99) "
-        f"AS far, min(x) AS low, max(x) AS high FROM x WHERE x NOT IN ({listed})) SELECT x, count(*), any_value(far), "
-        f"any_value(low), any_value(high) FROM x, o WHERE x IN ({listed}) GROUP BY x HAVING count(*) >= greatest(20, "
-        f"0.0002 * {column.present}) ORDER BY 2 DESC"
+        f"AS far, "
+        f"min(x) AS low, max(x) AS high FROM x WHERE x NOT IN ({listed})) "
+        f"SELECT x, count(*), any_value(far), any_value(low), any_value(high) FROM x, o WHERE x IN ({listed}) "
+        f"GROUP BY x HAVING count(*) >= greatest(20, 0.0002 * {column.present}) ORDER BY 2 DESC"
     )
     odd = []
     for value, rows, far, low, high in found:
@@ -221,9 +222,11 @@ def _variants(database: Database, table: Table) -> Iterator[Finding]:
             f"regexp_replace({low}, CASE WHEN regexp_matches(v, '[0-9]') THEN '[\\s_]+' ELSE '[\\s_.-]+' END, '', 'g')"
         )
         found = database.run(
-            f"WITH v AS (SELECT {column.text} AS v, count(*) AS n, min(rowid) AS r FROM {table.sql} GROUP BY 1), p AS "
-            f"(SELECT {plain} AS p, v, n, r FROM v WHERE v IS NOT NULL) SELECT list(v ORDER BY n DESC, v), sum(n) - "
-            "max(n), arg_min(r, {'n': n, 'v': v}) FROM p WHERE p <> '' GROUP BY p HAVING count(*) > 1 ORDER BY 2 DESC"
+            f"WITH v AS (SELECT {column.text} AS v, count(*) AS n, min(rowid) AS r FROM {table.sql} GROUP BY 1), "
+            f"p AS (SELECT {plain} AS p, v, n, r FROM v WHERE v IS NOT NULL) "
+            "SELECT list(v ORDER BY n DESC, v), sum(n) - max(n), arg_min(r, {'n': n, 'v': v}) FROM p WHERE p <> '' "
+            "GROUP BY p "
+            "HAVING count(*) > 1 ORDER BY 2 DESC"
         )
         if found:
             shown = "; ".join(" = ".join(cut(one) for one in values[:3]) for values, _, _ in found[:3])

@@ -38,9 +38,10 @@ def _dead(
     assert time is not None
     at = instant(time.key, time.form)
     found = database.run(
-        f"SELECT {column.text} AS v, count(*), min(moment), max(moment), count(DISTINCT who), arg_max(r, {{'moment': "
-        f"moment, 'r': r}}) FROM (SELECT {column.key}, {who} AS who, rowid AS r, {at} AS moment FROM {table.sql}) "
-        f"WHERE moment BETWEEN 946684800000 AND {now} GROUP BY 1 ORDER BY 1"
+        f"SELECT {column.text} AS v, count(*), min(moment), max(moment), count(DISTINCT who), "
+        "arg_max(r, {'moment': moment, 'r': r}) "
+        f"FROM (SELECT {column.key}, {who} AS who, rowid AS r, {at} AS moment "
+        f"FROM {table.sql}) WHERE moment BETWEEN 946684800000 AND {now} GROUP BY 1 ORDER BY 1"
     )
     found = [one for one in found if one[0] is not None]
     if len(found) < 2:

@@ -134,8 +134,9 @@ def _broken(database: Database, table: Table, key: list[Column], rows: int) -> F
     keys = _keys(key)
     found = database.run(
         f"WITH k AS (SELECT hash({keys}) AS h, max(rowid) AS last, count(*) AS n FROM {table.sql} GROUP BY 1 HAVING n "
-        f"> 1) SELECT rowid, {keys} FROM {table.sql} WHERE rowid IN (SELECT last FROM k ORDER BY last LIMIT 3) ORDER "
-        "BY rowid"
+        f"> 1) "
+        f"SELECT rowid, {keys} FROM {table.sql} WHERE rowid IN (SELECT last FROM k ORDER BY last LIMIT 3) ORDER BY "
+        f"rowid"
     )
     names = " × ".join(one.name for one in key)
     return Finding(
@@ -157,12 +158,14 @@ def _resent(database: Database, table: Table, roles: Roles) -> Iterator[Finding]
     at = instant(roles.time.key, roles.time.form)
     sql = (
         f"WITH x AS (SELECT rowid AS r, hash({_keys(rest)}) AS h, {at} AS moment, hash({_keys(table.columns)}) AS "
-        f"whole FROM {table.sql}), twice AS (SELECT h FROM x GROUP BY h HAVING count(*) > 1), y AS (SELECT r, moment - "
-        "lag(moment) OVER w AS wait, whole <> lag(whole) OVER w AS differs, lag(r) OVER w AS before FROM x SEMI JOIN "
-        "twice USING (h) WINDOW w AS (PARTITION BY h ORDER BY moment, r)), z AS (SELECT *, count(*) FILTER (wait > "
-        f"{RESENT_MS}) OVER () AS later, count(*) FILTER (wait <= {RESENT_MS}) OVER () AS soon FROM y WHERE differs "
-        f"AND wait BETWEEN 0 AND {2 * RESENT_MS}) SELECT r, before, soon, later FROM z WHERE wait <= {RESENT_MS} ORDER "
-        "BY r LIMIT 3"
+        f"whole FROM {table.sql}), "
+        "twice AS (SELECT h FROM x GROUP BY h HAVING count(*) > 1), "
+        "y AS (SELECT r, moment - lag(moment) OVER w AS wait, whole <> lag(whole) OVER w AS differs, lag(r) OVER w AS "
+        "before "
+        "FROM x SEMI JOIN twice USING (h) WINDOW w AS (PARTITION BY h ORDER BY moment, r)), "
+        f"z AS (SELECT *, count(*) FILTER (wait > {RESENT_MS}) OVER () AS later, count(*) FILTER (wait <= {RESENT_MS}) "
+        f"OVER () AS soon FROM y WHERE differs AND wait BETWEEN 0 AND {2 * RESENT_MS}) "
+        f"SELECT r, before, soon, later FROM z WHERE wait <= {RESENT_MS} ORDER BY r LIMIT 3"
     )
     found = database.run(sql)
     if not found:

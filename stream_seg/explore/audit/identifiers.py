@@ -125,15 +125,17 @@ def _kinds(database: Database, table: Table, customer: Column) -> Iterator[Findi
     uuid = "regexp_full_match(trim(v), '(?i:[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12})')"
     words = ", ".join(f"'{word}'" for word in NOBODY)
     kind = (
-        f"CASE WHEN {uuid} THEN 'a UUID' WHEN contains(v, '@') THEN 'an e-mail address' WHEN "
-        "regexp_full_match(trim(v), '[0-9]+') THEN 'a number' WHEN regexp_full_match(lower(trim(v)), '[0-9a-f]{16,}') "
-        "THEN 'a hexadecimal number' WHEN regexp_matches(v, '^[A-Za-z]+[-_:.]') THEN concat('named ', "
-        f"regexp_extract(v, '^[A-Za-z]+[-_:.]'), '…') ELSE {_shape('v')} END"
+        f"CASE WHEN {uuid} THEN 'a UUID' WHEN contains(v, '@') THEN 'an e-mail address' "
+        "WHEN regexp_full_match(trim(v), '[0-9]+') THEN 'a number' "
+        "WHEN regexp_full_match(lower(trim(v)), '[0-9a-f]{16,}') THEN 'a hexadecimal number' "
+        "WHEN regexp_matches(v, '^[A-Za-z]+[-_:.]') THEN concat('named ', regexp_extract(v, '^[A-Za-z]+[-_:.]'), '…') "
+        f"ELSE {_shape('v')} END"
     )
     found = database.run(
-        f"WITH v AS (SELECT {customer.text} AS v, count(*) AS n, min(rowid) AS r FROM {table.sql} GROUP BY 1) SELECT "
-        f"{kind} AS k, count(*), sum(n), min(r), arg_min(v, r) FROM v WHERE v IS NOT NULL AND lower(v) NOT IN "
-        f"({words}) AND NOT regexp_matches(lower(v), '{TESTS}') GROUP BY 1 ORDER BY 3 DESC, 1"
+        f"WITH v AS (SELECT {customer.text} AS v, count(*) AS n, min(rowid) AS r FROM {table.sql} GROUP BY 1) "
+        f"SELECT {kind} AS k, count(*), sum(n), min(r), arg_min(v, r) FROM v WHERE v IS NOT NULL AND lower(v) NOT IN "
+        f"({words}) "
+        f"AND NOT regexp_matches(lower(v), '{TESTS}') GROUP BY 1 ORDER BY 3 DESC, 1"
     )
     if len(found) < 2:
         return
@@ -198,8 +200,10 @@ def _damaged(database: Database, table: Table, column: Column) -> Iterator[Findi
     plain = "regexp_replace(lower(trim(v)), '^0+([0-9])', '\\1')"
     found = database.run(
         f"WITH v AS (SELECT {column.key} AS v, count(*) AS n, min(rowid) AS r FROM {table.sql} WHERE NOT "
-        f"{column.absent} GROUP BY 1) SELECT count(*) OVER (), list(v ORDER BY n DESC, v), arg_min(r, {{'n': n, 'v': "
-        f"v}}), sum(sum(n) - max(n)) OVER () FROM v GROUP BY {plain} HAVING count(*) > 1 ORDER BY min(r) LIMIT 3"
+        f"{column.absent} "
+        f"GROUP BY 1) SELECT count(*) OVER (), list(v ORDER BY n DESC, v), arg_min(r, {{'n': n, 'v': v}}), sum(sum(n) "
+        f"- max(n)) "
+        f"OVER () FROM v GROUP BY {plain} HAVING count(*) > 1 ORDER BY min(r) LIMIT 3"
     )
     if found:
         pairs, rows = int(found[0][0]), int(found[0][3])
@@ -223,8 +227,10 @@ def about_joins(database: Database, first: Table, other: Table) -> Iterator[Find
             continue
         sql = (
             f"WITH a AS (SELECT {a.text} AS k, count(*) AS n, min(rowid) AS r FROM {first.sql} WHERE NOT {a.absent} "
-            f"GROUP BY 1), b AS (SELECT DISTINCT {b.text} AS k FROM {other.sql} WHERE NOT {b.absent}), lost AS (SELECT "
-            "* FROM a ANTI JOIN b USING (k)) "
+            f"GROUP BY 1), "
+            f"b AS (SELECT DISTINCT {b.text} AS k FROM {other.sql} WHERE NOT {b.absent}), lost AS (SELECT * FROM a "
+            f"ANTI JOIN b "
+            "USING (k)) "
         )
         plain = "regexp_replace(regexp_replace(lower(trim(k)), '\\.0$', ''), '^0+([0-9])', '\\1')"
         lost, rows = database.one(sql + "SELECT count(*), coalesce(sum(n), 0) FROM lost")

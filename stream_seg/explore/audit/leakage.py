@@ -99,8 +99,9 @@ def _totals(database: Database, table: Table, roles: Roles) -> Iterator[Finding]
         sums = ", ".join(f"{sql} AS t{i}" for i, sql in enumerate(totals.values()))
         found = database.one(
             f"SELECT {asked} FROM (SELECT rank() OVER (ORDER BY own) AS r, {ranks} FROM (SELECT max({column.number}) "
-            f"AS own, {sums} FROM {table.sql} WHERE NOT {customer.absent} GROUP BY {customer.key} HAVING "
-            f"max({column.number}) IS NOT NULL))"
+            f"AS own, {sums} "
+            f"FROM {table.sql} WHERE NOT {customer.absent} GROUP BY {customer.key} "
+            f"HAVING max({column.number}) IS NOT NULL))"
         )
         best = max(range(len(totals)), key=lambda i: abs(found[i] or 0.0))
         if abs(found[best] or 0.0) >= SAME_ORDER:
@@ -186,8 +187,9 @@ def _told(database: Database, table: Table, column: Column, y: str, sample: str)
         x = column.number if column.kind == "number" else instant(column.key, column.form)
         found = database.one(
             f"WITH x AS (SELECT {x} AS x, y FROM {source}), k AS (SELECT y, rank() OVER (ORDER BY x) + (count(*) OVER "
-            "(PARTITION BY x) - 1) / 2.0 AS k FROM x WHERE x IS NOT NULL) SELECT sum(k) FILTER (y = 1), count(*) "
-            "FILTER (y = 1), count(*) FILTER (y = 0) FROM k"
+            f"(PARTITION BY x) "
+            "- 1) / 2.0 AS k FROM x WHERE x IS NOT NULL) SELECT sum(k) FILTER (y = 1), count(*) FILTER (y = 1), "
+            "count(*) FILTER (y = 0) FROM k"
         )
         ranks, ones, zeros = float(found[0] or 0), int(found[1]), int(found[2])
         if ones < 20 or zeros < 20:

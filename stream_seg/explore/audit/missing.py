@@ -88,9 +88,11 @@ def _since(database: Database, table: Table, time: Column, holes: list[Column]) 
     at = instant(time.key, time.form)
     counted = ", ".join(f"count(*) FILTER ({one.absent})" for one in holes)
     slices = database.run(
-        f"WITH x AS (SELECT ntile({SLICES}) OVER (ORDER BY moment) AS s, moment, {', '.join(one.key for one in holes)} "
-        f"FROM (SELECT {at} AS moment, {', '.join(dict.fromkeys(one.key for one in holes))} FROM {table.sql}) WHERE "
-        f"moment IS NOT NULL) SELECT min(moment), count(*), {counted} FROM x GROUP BY s ORDER BY s"
+        f"WITH x AS (SELECT ntile({SLICES}) OVER (ORDER BY moment) AS s, moment, "
+        f"{', '.join(one.key for one in holes)} FROM "
+        f"(SELECT {at} AS moment, {', '.join(dict.fromkeys(one.key for one in holes))} FROM {table.sql}) WHERE moment "
+        f"IS NOT NULL) "
+        f"SELECT min(moment), count(*), {counted} FROM x GROUP BY s ORDER BY s"
     )
     found: dict[str, Finding] = {}
     if len(slices) < 10:

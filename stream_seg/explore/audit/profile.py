@@ -77,14 +77,18 @@ def _look(database: Database, source: str, rows: int, columns: list[Column]) -> 
         for low, high in instants.EPOCHS.values()
     )
     found = database.run(
-        f"WITH v AS MATERIALIZED (SELECT k, v, n, r, trim(v) AS t, {gone('v')} AS gone, TRY_CAST(v AS DOUBLE) AS d "
-        f"FROM ({values})) SELECT k, sum(n) FILTER (gone), count(*) FILTER (NOT gone), max(length(v)), arg_min(t, r) "
-        "FILTER (NOT gone), arg_max(t, {'n': n, 'r': -r}) FILTER (NOT gone), max(n) FILTER (NOT gone), sum(n) FILTER "
-        f"(NOT gone AND v <> t), sum(n) FILTER (NOT gone AND {_OTHER} regexp_matches(v, {text(MOJIBAKE)})), sum(n) "
-        f"FILTER (NOT gone AND {_OTHER} regexp_matches(v, '[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]')), sum(n) FILTER "
-        f"(NOT gone AND isinf(d)), sum(n) FILTER (NOT gone AND d BETWEEN {instants.COMPACT[0]} AND "
-        f"{instants.COMPACT[1]} AND length(t) = 8 AND TRY_STRPTIME(t, '%Y%m%d') IS NOT NULL), {epochs}, {shapes} FROM "
-        "v GROUP BY k"
+        f"WITH v AS MATERIALIZED (SELECT k, v, n, r, trim(v) AS t, {gone('v')} AS gone, "
+        f"TRY_CAST(v AS DOUBLE) AS d FROM ({values})) "
+        "SELECT k, sum(n) FILTER (gone), count(*) FILTER (NOT gone), max(length(v)), "
+        "arg_min(t, r) FILTER (NOT gone), "
+        "arg_max(t, {'n': n, 'r': -r}) FILTER (NOT gone), max(n) FILTER (NOT gone), "
+        "sum(n) FILTER (NOT gone AND v <> t), "
+        f"sum(n) FILTER (NOT gone AND {_OTHER} regexp_matches(v, {text(MOJIBAKE)})), "
+        f"sum(n) FILTER (NOT gone AND {_OTHER} regexp_matches(v, '[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]')), "
+        "sum(n) FILTER (NOT gone AND isinf(d)), "
+        f"sum(n) FILTER (NOT gone AND d BETWEEN {instants.COMPACT[0]} AND {instants.COMPACT[1]} "
+        "AND length(t) = 8 AND TRY_STRPTIME(t, '%Y%m%d') IS NOT NULL), "
+        f"{epochs}, {shapes} FROM v GROUP BY k"
     )
     by_key = {key: rest for key, *rest in found}
     for column in columns:
@@ -136,9 +140,9 @@ def _measure(database: Database, source: str, columns: list[Column]) -> None:
         part = columns[start : start + AT_ONCE]
         keys = ", ".join(one.key for one in part)
         found = database.run(
-            "SELECT k, min(x), max(x), quantile_disc(x, 0.5), quantile_disc(x, 0.99) FROM (SELECT k, TRY_CAST(v AS "
-            f"DOUBLE) AS x FROM (SELECT {keys} FROM {source}) UNPIVOT (v FOR k IN ({keys}))) WHERE isfinite(x) GROUP "
-            "BY k"
+            "SELECT k, min(x), max(x), quantile_disc(x, 0.5), quantile_disc(x, 0.99) "
+            f"FROM (SELECT k, TRY_CAST(v AS DOUBLE) AS x "
+            f"FROM (SELECT {keys} FROM {source}) UNPIVOT (v FOR k IN ({keys}))) WHERE isfinite(x) GROUP BY k"
         )
         by_key = {key: measured for key, *measured in found}
         for one in part:

@@ -34,10 +34,12 @@ def about_course(database: Database, table: Table, roles: Roles, now: int) -> It
 def _order(database: Database, table: Table, time: Column) -> Iterator[Finding]:
     at = instant(time.key, time.form)
     rows, back, jumps, most = database.one(
-        f"WITH x AS (SELECT rowid AS r, {at} AS moment FROM {table.sql}), y AS (SELECT moment, lag(moment) OVER (ORDER "
-        "BY r) AS before, max(moment) OVER (ORDER BY r ROWS UNBOUNDED PRECEDING) AS newest FROM x WHERE moment IS NOT "
-        "NULL AND moment > 946684800000) SELECT count(before), count(*) FILTER (moment < before), count(*) FILTER "
-        "(moment < newest), max(before - moment) FROM y"
+        f"WITH x AS (SELECT rowid AS r, {at} AS moment FROM {table.sql}), y AS (SELECT moment, lag(moment) OVER "
+        f"(ORDER BY r) AS before, "
+        "max(moment) OVER (ORDER BY r ROWS UNBOUNDED PRECEDING) AS newest FROM x WHERE moment IS NOT NULL AND moment "
+        "> 946684800000) "
+        "SELECT count(before), count(*) FILTER (moment < before), count(*) FILTER (moment < newest), max(before - "
+        "moment) FROM y"
     )
     if not back or not rows:
         return
@@ -50,7 +52,8 @@ def _order(database: Database, table: Table, time: Column) -> Iterator[Finding]:
         return
     where = (
         f"rowid IN (SELECT r FROM (SELECT rowid AS r, {at} AS moment, lag({at}) OVER (ORDER BY rowid) AS b FROM "
-        f"{table.sql}) WHERE moment < b ORDER BY r LIMIT 3)"
+        f"{table.sql}) "
+        "WHERE moment < b ORDER BY r LIMIT 3)"
     )
     yield Finding(
         "warning" if back >= max(10, 0.0005 * rows) else "note",
@@ -77,7 +80,8 @@ def _gaps(database: Database, table: Table, time: Column, now: int) -> Iterator[
     days = dict(
         database.run(
             f"SELECT moment // {DAY_MS} AS d, count(*) FROM (SELECT {at} AS moment FROM {table.sql}) WHERE moment "
-            f"BETWEEN 946684800000 AND {now} GROUP BY 1 ORDER BY 1"
+            f"BETWEEN 946684800000 AND "
+            f"{now} GROUP BY 1 ORDER BY 1"
         )
     )
     if len(days) < 14:

@@ -114,7 +114,8 @@ def _extremes(database: Database, table: Table, column: Column, now: int) -> Ite
     future = f"{at} > {now + SKEW_MS}"
     unset, early, late = database.one(
         f"SELECT count(*) FILTER ({epoch}), count(*) FILTER ({at} < 946684800000 AND NOT {epoch}), count(*) FILTER "
-        f"({future}) FROM {table.sql}"
+        f"({future}) "
+        f"FROM {table.sql}"
     )
     if unset:
         yield Finding(

@@ -94,8 +94,8 @@ def _by_date(database: Database, table: Table, roles: Roles, amount: Column) -> 
     x, at = f"abs({amount.number})", instant(roles.time.key, roles.time.form)
     found = database.run(
         f"WITH x AS (SELECT {x} AS x, {at} AS moment FROM {table.sql}), y AS (SELECT x, moment, ntile({SLICES}) OVER "
-        "(ORDER BY moment) AS s FROM x WHERE x > 0 AND moment IS NOT NULL) SELECT min(moment), median(x) FROM y GROUP "
-        "BY s ORDER BY s"
+        f"(ORDER BY moment) AS s "
+        "FROM x WHERE x > 0 AND moment IS NOT NULL) SELECT min(moment), median(x) FROM y GROUP BY s ORDER BY s"
     )
     if len(found) < SLICES:
         return
@@ -130,9 +130,10 @@ def _by_factor(database: Database, table: Table, roles: Roles, amount: Column) -
         )
         rows, others, first = database.one(
             f"WITH m AS (SELECT {key.key} AS k, median({x}) AS m FROM {table.sql} WHERE {x} > 0 GROUP BY 1 HAVING "
-            f"count(*) >= 5), y AS (SELECT t.rowid AS r, {x} AS x, m FROM {table.sql} t JOIN m ON t.{key.key} = m.k "
-            f"WHERE m > 0) SELECT count(*) FILTER ({near}), count(*) FILTER ({chance}), list(r ORDER BY r) FILTER "
-            f"({near}) FROM y WHERE x >= 70 * m"
+            f"count(*) >= 5), "
+            f"y AS (SELECT t.rowid AS r, {x} AS x, m FROM {table.sql} t JOIN m ON t.{key.key} = m.k WHERE m > 0) "
+            f"SELECT count(*) FILTER ({near}), count(*) FILTER ({chance}), list(r ORDER BY r) FILTER ({near}) FROM y "
+            "WHERE x >= 70 * m"
         )
         if rows >= max(LEAST, LEAST_SHARE * amount.present) and rows >= 5 * others:
             where = f"rowid IN ({', '.join(str(one) for one in first[:3])})"
